@@ -1,0 +1,147 @@
+//! Limits of the HTTP servers, with defaults that suit a service behind the gateway.
+use std::{net::IpAddr, time::Duration};
+
+use actix_web::{HttpRequest, web};
+use ipnet::IpNet;
+
+/// Limits and deadlines. `..HttpOptions::default()` for the rest.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// Worker threads; 0 is one a core.
+    pub workers: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// Until the header section of a request must be complete (slowloris).
+    pub header_timeout: Duration,
+    /// Until the whole body must be there, counted from the head.
+    pub body_timeout: Duration,
+    /// Longest pause between two pieces of a body.
+    pub body_idle_timeout: Duration,
+    /// Until the handler must begin its answer; `None` for no limit. The body of the answer may stream on.
+    pub handler_timeout: Option<Duration>,
+    /// Largest body, in bytes.
+    pub body_limit: usize,
+    /// Other limits by route template: `("/v1/files/{file_id}", 50 << 20)`.
+    pub body_limits: &'static [(&'static str, usize)],
+    /// Longest path and query, in bytes.
+    pub uri_limit: usize,
+    /// Largest header section, names and values, in bytes.
+    pub headers_limit: usize,
+    /// Connections that wait to be accepted.
+    pub backlog: u32,
+    /// Open connections per worker.
+    pub max_connections: usize,
+    /// How long running requests may take to finish when the server stops.
+    pub shutdown_timeout: Duration,
+    /// The service is reached over https, so `Strict-Transport-Security` is sent.
+    pub https: bool,
+    /// Peers whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Loopback and private networks: where the gateway and load balancers are.
+const PRIVATE: [&str; 6] = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"];
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            keep_alive: Duration::from_secs(75),
+            header_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(30),
+            body_idle_timeout: Duration::from_secs(5),
+            handler_timeout: Some(Duration::from_secs(30)),
+            body_limit: 1 << 20,
+            body_limits: &[],
+            uri_limit: 8 << 10,
+            headers_limit: 16 << 10,
+            backlog: 2048,
+            max_connections: 25_000,
+            shutdown_timeout: Duration::from_secs(30),
+            https: false,
+            trusted_proxies: PRIVATE.iter().filter_map(|net| net.parse().ok()).collect(),
+        }
+    }
+}
+
+impl HttpOptions {
+    /// The options that [`application`](super::application) put into the application; the defaults without it.
+    pub(super) fn of(req: &HttpRequest) -> web::Data<Self> {
+        req.app_data::<web::Data<Self>>().cloned().unwrap_or_else(|| web::Data::new(Self::default()))
+    }
+
+    /// The largest body of a route, by its template.
+    pub fn body_limit(&self, route: Option<&str>) -> usize {
+        let special = self.body_limits.iter().find(|(template, _)| Some(*template) == route);
+        special.map_or(self.body_limit, |(_, limit)| *limit)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&address))
+    }
+}
+
+/// The client's address: of the peer, or, as far as peers are trusted proxies, the nearest address in `X-Forwarded-For`
+/// that is none. What a client itself writes into that header stands further left and is never reached.
+pub fn client_address(req: &HttpRequest) -> Option<IpAddr> {
+    let options = HttpOptions::of(req);
+    let mut address = canonical(req.peer_addr()?.ip());
+    let forwarded: Vec<&str> = req
+        .headers()
+        .get_all("x-forwarded-for")
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    for hop in forwarded.iter().rev() {
+        if !options.trusts(address) {
+            break;
+        }
+        match hop.trim().parse::<IpAddr>() {
+            Ok(next) => address = canonical(next),
+            Err(_) => break,
+        }
+    }
+    Some(address)
+}
+
+/// `::ffff:10.0.0.1` is 10.0.0.1.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn address(peer: &str, forwarded: &[&str]) -> String {
+        let mut request = TestRequest::default().peer_addr(format!("{peer}:1").parse().unwrap());
+        for value in forwarded {
+            request = request.append_header(("x-forwarded-for", *value));
+        }
+        client_address(&request.to_http_request()).unwrap().to_string()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        assert_eq!(address("10.0.0.1", &["203.0.113.7"]), "203.0.113.7");
+        assert_eq!(address("198.51.100.9", &["203.0.113.7"]), "198.51.100.9");
+        assert_eq!(address("[::ffff:10.0.0.1]", &["203.0.113.7"]), "203.0.113.7");
+    }
+
+    #[test]
+    fn what_the_client_wrote_itself_is_not_reached() {
+        assert_eq!(address("10.0.0.1", &["1.1.1.1, 203.0.113.7"]), "203.0.113.7");
+        assert_eq!(address("10.0.0.1", &["1.1.1.1", "203.0.113.7, 10.2.2.2"]), "203.0.113.7");
+        assert_eq!(address("10.0.0.1", &["1.1.1.1, nonsense"]), "10.0.0.1");
+    }
+
+    #[test]
+    fn limits_may_differ_by_route() {
+        let options = HttpOptions { body_limits: &[("/v1/files/{id}", 7)], ..HttpOptions::default() };
+        assert_eq!(options.body_limit(Some("/v1/files/{id}")), 7);
+        assert_eq!(options.body_limit(Some("/v1/x")), 1 << 20);
+        assert_eq!(options.body_limit(None), 1 << 20);
+    }
+}
