@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use contracts::Id;
 use rand::Rng;
 use uuid::Uuid;
 
@@ -18,8 +19,8 @@ pub trait Ids: Send + Sync + 'static {
 /// The typed way to ask: `ids.new::<UserId>()`. Implemented for every [`Ids`], `dyn` included.
 pub trait NewId: Ids {
     /// A new id of type `T`.
-    fn new<T: From<Uuid>>(&self) -> T {
-        T::from(self.uuid())
+    fn new<T: Id>(&self) -> T {
+        T::from_uuid(self.uuid())
     }
 }
 
@@ -79,7 +80,7 @@ mod tests {
     #[test]
     fn ids_are_version_seven_and_sort_by_age() {
         for ids in [&RandomIds as &dyn Ids, &SequenceIds::default()] {
-            let made: Vec<Uuid> = (0..1_000).map(|_| ids.new()).collect();
+            let made: Vec<Uuid> = (0..1_000).map(|_| ids.uuid()).collect();
             assert!(made.is_sorted_by(|a, b| a < b));
             assert!(made.iter().all(|id| id.get_version_num() == 7));
         }

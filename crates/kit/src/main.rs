@@ -1,0 +1,145 @@
+//! The entry point of every service binary: `serve | migrate | openapi | error-codes | configuration`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{self, ConfigErrors, Env, Environment, Settings, TelemetrySettings};
+use crate::service::{Ports, Service};
+use crate::{telemetry, tls};
+
+/// A BrainOps service.
+#[derive(Parser)]
+#[command(version, about, long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Clone, Copy)]
+enum Command {
+    /// Run the service until SIGTERM or SIGINT (the default).
+    Serve,
+    /// Bring the service's database schema up, then exit.
+    Migrate,
+    /// Print the OpenAPI document as JSON.
+    Openapi,
+    /// Print every error code as JSON: code, status, title.
+    ErrorCodes,
+    /// Print every environment variable the service reads, as a Markdown table.
+    Configuration,
+}
+
+/// Runs service `S` as this process. The exit code is 0 after an orderly end, 1 after a failure, 2 for wrong arguments.
+pub fn main<S: Service>() -> ExitCode {
+    tls::install();
+    let command = Cli::parse().command.unwrap_or(Command::Serve);
+    let done = match command {
+        Command::Serve => runtime().and_then(|runtime| {
+            let done = runtime.block_on(serve::<S>());
+            telemetry::flush();
+            done
+        }),
+        Command::Migrate => runtime().and_then(|runtime| {
+            let done = runtime.block_on(migrate::<S>());
+            telemetry::flush();
+            done
+        }),
+        Command::Openapi => S::openapi().to_pretty_json().map_err(Into::into).and_then(print),
+        Command::ErrorCodes => error_codes::<S>().and_then(print),
+        Command::Configuration => print(config::table(&[(S::NAME, config::describe::<S>())])),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain::<S>(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve<S: Service>() -> anyhow::Result<()> {
+    telemetry::log_panics();
+    let mut signals = Signals::new()?;
+    let mut started = tokio::select! {
+        started = crate::start::<S>(Env::from_process(), Ports::real()) => started?,
+        signal = signals.next() => {
+            tracing::info!(signal, "The start was given up");
+            return Ok(());
+        }
+    };
+    let failure = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "The service is leaving; a second signal ends it at once");
+            None
+        }
+        failure = started.failed() => Some(failure),
+    };
+    tokio::select! {
+        _ = started.stop() => {}
+        signal = signals.next() => {
+            tracing::warn!(signal, "The service was ended at once");
+            // Whatever still runs would hold up an ordinary return.
+            std::process::exit(1);
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+async fn migrate<S: Service>() -> anyhow::Result<()> {
+    let mut env = Env::from_process();
+    let environment = Environment::read(&mut env);
+    let settings = TelemetrySettings::read(&mut env);
+    let config = S::Config::read(&mut env);
+    env.finish()?;
+    telemetry::init(&settings, S::NAME, environment);
+    S::migrate(config).await
+}
+
+fn error_codes<S: Service>() -> anyhow::Result<String> {
+    let codes: Vec<_> = S::error_codes()
+        .iter()
+        .map(|code| serde_json::json!({ "code": code.code, "status": code.status, "title": code.title }))
+        .collect();
+    Ok(serde_json::to_string_pretty(&codes)?)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what these commands are for")]
+fn print(text: String) -> anyhow::Result<()> {
+    println!("{}", text.trim_end());
+    Ok(())
+}
+
+/// One message for a person, and one line for the log when there is one already.
+#[expect(clippy::print_stderr, reason = "the last word of a process that could not run")]
+fn complain<S: Service>(error: &anyhow::Error) {
+    if error.is::<ConfigErrors>() {
+        eprintln!("{}: {error}", S::NAME);
+    } else {
+        eprintln!("{}: {error:#}", S::NAME);
+    }
+}

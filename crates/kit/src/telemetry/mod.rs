@@ -1,0 +1,81 @@
+//! Logs, traces and error reports, the same for every service.
+//!
+//! - Logs go to standard error: readable on a terminal, one JSON object a line otherwise, with the trace id and the
+//!   fields of the surrounding spans.
+//! - Every span has W3C trace ids, also when nothing is exported, so that logs, problem documents and events of one
+//!   request can be found by one id. With `OTEL_EXPORTER_OTLP_ENDPOINT` the spans leave over OTLP (HTTP).
+//! - With `SENTRY_DSN`, error lines and panics are reported, scrubbed of anything personal.
+
+mod logs;
+mod report;
+mod traces;
+
+use std::io::IsTerminal;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Environment, TelemetrySettings};
+pub use logs::Style;
+pub use traces::{continue_trace, link_trace, trace_id, traceparent};
+
+/// Target of a span that only lends its fields to log lines and is no part of a trace: long-lived work, whose span would
+/// otherwise be the parent of everything the process ever does.
+pub const SCOPE: &str = "kit::scope";
+
+/// Target of the panic hook's lines; Sentry gets panics with their stack from its own hook.
+const PANIC: &str = "kit::panic";
+
+static PROVIDER: OnceLock<Option<SdkTracerProvider>> = OnceLock::new();
+
+/// Sets telemetry up for this process. The first call decides; later ones do nothing, so that several services can start
+/// in one process. Must be called on the tokio runtime that lives as long as the process.
+///
+/// `name` is the `service.name` of traces and reports.
+pub fn init(settings: &TelemetrySettings, name: &'static str, environment: Environment) {
+    PROVIDER.get_or_init(|| {
+        let provider = traces::provider(settings, name, environment);
+        let reports = settings.sentry_dsn.as_ref().is_some_and(|dsn| report::init(dsn, name, environment));
+        let style = if std::io::stderr().is_terminal() { Style::Human } else { Style::Json };
+
+        // The settings were checked when they were read. Spans are kept whatever the level of the lines is: a warning
+        // without the request it belongs to is half a warning.
+        let lines = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
+        let context = filter_fn(|meta| meta.is_span() && *meta.level() <= tracing::Level::INFO);
+        let traced = filter_fn(|meta| *meta.level() <= tracing::Level::INFO && meta.target() != SCOPE);
+        let reported = filter_fn(|meta| *meta.level() == tracing::Level::ERROR && meta.is_event() && meta.target() != PANIC);
+
+        let installed = tracing_subscriber::registry()
+            .with(traces::layer(&provider).with_filter(traced))
+            .with(logs::LogLayer::new(style, std::io::stderr).with_filter(lines.or(context)))
+            .with(reports.then(|| sentry::integrations::tracing::ErrorLayer::new().with_filter(reported)))
+            .with(LevelFilter::TRACE)
+            .try_init();
+        // Someone else's subscriber is in place (a test's); then ids come from there or not at all.
+        installed.is_ok().then_some(provider)
+    });
+}
+
+/// Sends what has not left yet. Called once, when the process ends, from outside the runtime.
+pub fn flush() {
+    if let Some(Some(provider)) = PROVIDER.get()
+        && let Err(error) = provider.shutdown_with_timeout(Duration::from_secs(5))
+    {
+        tracing::warn!(%error, "The last traces could not be sent");
+    }
+    report::flush(Duration::from_secs(2));
+}
+
+/// Logs a panic as one line instead of the default's many. For processes, not for tests.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("(a panic without a message)");
+        tracing::error!(target: PANIC, panic.location = at, panic.message = message, "The code panicked");
+    }));
+}
