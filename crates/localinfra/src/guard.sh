@@ -51,8 +51,11 @@ wait_for_end() {
 trap : INT TERM QUIT HUP
 kill -CONT 0
 kill -INT 0
-kill -TERM 0
-wait_for_end 150 "$@"
+# More than once, as RabbitMQ forgets what it is told while it still starts.
+for _ in 1 2 3 4; do
+    kill -TERM 0
+    wait_for_end 40 "$@"
+done
 kill -QUIT 0
 wait_for_end 70 "$@"
 kill -KILL 0

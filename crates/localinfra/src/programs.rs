@@ -27,7 +27,9 @@ impl PostgresPrograms {
         let mut found: Vec<Self> = folders
             .iter()
             .filter(|bin| ["initdb", "postgres"].iter().all(|name| is_program(&bin.join(name))))
-            .filter_map(|bin| Some(Self { bin: bin.clone(), version: postgres_version(bin)? }))
+            // A link in PATH leads to the folder that has the other programs, too.
+            .filter_map(|bin| Some(fs::canonicalize(bin.join("postgres")).ok()?.parent()?.to_owned()))
+            .filter_map(|bin| Some(Self { version: postgres_version(&bin)?, bin }))
             .collect();
         // Stable: among equal versions the one that comes first in PATH stays first.
         found.sort_by_key(|programs| (Some(programs.version) != wanted, std::cmp::Reverse(programs.version)));

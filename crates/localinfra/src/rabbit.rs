@@ -19,7 +19,12 @@ use crate::settings::{Settings, create_dir, write_private};
 const USER: &str = "brainops";
 /// It takes five seconds on an idle machine, and many times that beside a compiler.
 const START: Duration = Duration::from_secs(180);
-const STOP: Steps = &[(Signal::SIGTERM, Duration::from_secs(30))];
+/// A node that is asked while it still finishes its start forgets the request, so it is asked again.
+const STOP: Steps = &[
+    (Signal::SIGTERM, Duration::from_secs(4)),
+    (Signal::SIGTERM, Duration::from_secs(8)),
+    (Signal::SIGTERM, Duration::from_secs(20)),
+];
 const STOP_EPMD: Steps = &[(Signal::SIGTERM, Duration::from_secs(5))];
 
 /// A private RabbitMQ node with an Erlang port mapper of its own; stops when dropped.

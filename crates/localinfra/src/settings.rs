@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,9 @@ impl<const N: usize> Settings<N> {
 
 /// Replaces a file at once, so that no reader sees half of it, with access for its owner only.
 pub(crate) fn write_private(file: &Path, text: &[u8]) -> Result<(), Error> {
-    let new = file.with_extension("new");
+    let mut new = file.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
     let _ = fs::remove_file(&new);
     let mut written = File::options().write(true).create_new(true).mode(0o600).open(&new).tried("create", &new)?;
     written.write_all(text).tried("write", &new)?;
