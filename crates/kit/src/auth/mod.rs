@@ -4,6 +4,7 @@
 //! a **user token** ([`Claims`], audience of the platform) and a **service token** ([`ServiceClaims`], audience is the
 //! service being called). Neither is ever good where the other is expected.
 
+mod access_token;
 mod claims;
 mod client_credentials;
 mod deny_list;
@@ -15,6 +16,7 @@ mod service_principal;
 mod signing;
 mod verifier;
 
+pub use access_token::AccessToken;
 pub use claims::{Claims, ServiceClaims};
 pub use client_credentials::{ClientCredentials, CredentialsError};
 pub use deny_list::DenyList;

@@ -7,8 +7,6 @@ use ipnet::IpNet;
 /// Limits and deadlines. `..HttpOptions::default()` for the rest.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
-    /// Worker threads; 0 is one a core.
-    pub workers: usize,
     /// How long an idle connection is kept.
     pub keep_alive: Duration,
     /// Until the header section of a request must be complete (slowloris).
@@ -27,12 +25,8 @@ pub struct HttpOptions {
     pub uri_limit: usize,
     /// Largest header section, names and values, in bytes.
     pub headers_limit: usize,
-    /// Connections that wait to be accepted.
-    pub backlog: u32,
     /// Open connections per worker.
     pub max_connections: usize,
-    /// How long running requests may take to finish when the server stops.
-    pub shutdown_timeout: Duration,
     /// The service is reached over https, so `Strict-Transport-Security` is sent.
     pub https: bool,
     /// Peers whose `X-Forwarded-For` is believed.
@@ -45,7 +39,6 @@ const PRIVATE: [&str; 6] = ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.1
 impl Default for HttpOptions {
     fn default() -> Self {
         Self {
-            workers: 0,
             keep_alive: Duration::from_secs(75),
             header_timeout: Duration::from_secs(5),
             body_timeout: Duration::from_secs(30),
@@ -55,9 +48,7 @@ impl Default for HttpOptions {
             body_limits: &[],
             uri_limit: 8 << 10,
             headers_limit: 16 << 10,
-            backlog: 2048,
             max_connections: 25_000,
-            shutdown_timeout: Duration::from_secs(30),
             https: false,
             trusted_proxies: PRIVATE.iter().filter_map(|net| net.parse().ok()).collect(),
         }
@@ -65,7 +56,7 @@ impl Default for HttpOptions {
 }
 
 impl HttpOptions {
-    /// The options that [`application`](super::application) put into the application; the defaults without it.
+    /// The options that [`serve`](super::serve) put into the application; the defaults without it.
     pub(super) fn of(req: &HttpRequest) -> web::Data<Self> {
         req.app_data::<web::Data<Self>>().cloned().unwrap_or_else(|| web::Data::new(Self::default()))
     }

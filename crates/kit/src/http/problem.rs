@@ -248,6 +248,12 @@ impl Problem {
 }
 
 impl ProblemBody {
+    /// The same with the status as it was answered: the framework has more statuses than we have codes.
+    #[must_use]
+    pub(super) fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
     /// Serialized; these members always serialize.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap_or_default()

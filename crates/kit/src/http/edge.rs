@@ -1,0 +1,247 @@
+//! What happens around every request, in one layer: request id, trace, limits, deadline, panics, metrics, security
+//! headers, and the promise that every error leaves as a problem document.
+//!
+//! One layer because each one more would box the request's future once more, and because the parts share their facts.
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use actix_http::ConnectionType;
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+        STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    },
+    middleware::Next,
+};
+use futures_util::FutureExt;
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument, Span, field};
+
+use super::{
+    HttpOptions, Problem,
+    body::{Bounds, bounded},
+    codes,
+    context::{REQUEST_ID, RequestIdText},
+    json::too_large,
+    metrics::{self, InFlight},
+    problem::PROBLEM_JSON,
+};
+use crate::{Lifecycle, Phase, telemetry};
+
+/// What the layer needs to know about its service.
+pub(super) struct Edge {
+    pub service: &'static str,
+    pub options: HttpOptions,
+    pub lifecycle: Lifecycle,
+}
+
+/// The facts of one request that outlive it: the request itself belongs to the handler (and must not be cloned before
+/// routing, actix panics on it).
+struct Facts {
+    id: RequestIdText,
+    path: String,
+    method: &'static str,
+    route: Option<String>,
+}
+
+impl Facts {
+    fn route(&self) -> &str {
+        self.route.as_deref().unwrap_or(metrics::UNMATCHED)
+    }
+}
+
+/// The layer; give it to `middleware::from_fn`.
+pub(super) async fn edge<B: MessageBody + 'static>(
+    edge: Arc<Edge>,
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let _in_flight = InFlight::enter(edge.service);
+    let facts = Facts {
+        id: RequestIdText::of(req.headers().get(&REQUEST_ID)),
+        path: req.path().to_owned(),
+        method: metrics::method_label(req.method()),
+        route: req.match_pattern(),
+    };
+    req.extensions_mut().insert(facts.id.clone());
+    let span = span(&edge, &facts, &req);
+
+    async {
+        let outcome = edge.answer(&facts, req, next).await;
+        let outcome = edge.finish(&facts, outcome);
+        let status = match &outcome {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        let took = started.elapsed();
+        metrics::answered(edge.service, facts.method, facts.route(), status.as_str(), took);
+        let current = Span::current();
+        current.record("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            current.record("otel.status_code", "ERROR");
+        }
+        tracing::info!(
+            http.response.status_code = status.as_u16(),
+            duration_ms = took.as_secs_f64() * 1000.0,
+            "Request answered"
+        );
+        outcome
+    }
+    .instrument(span)
+    .await
+}
+
+/// A server span as OpenTelemetry's HTTP conventions name it. The path itself is not in it: it may hold ids and tokens.
+fn span(edge: &Edge, facts: &Facts, req: &ServiceRequest) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        otel.name = format_args!("{} {}", facts.method, facts.route()),
+        otel.kind = "server",
+        otel.status_code = field::Empty,
+        service = edge.service,
+        request.id = facts.id.as_str(),
+        http.request.method = facts.method,
+        http.route = facts.route(),
+        http.response.status_code = field::Empty,
+    );
+    // A header that is not one line of text, or that comes twice, starts a new trace (W3C Trace Context, section 3.2).
+    let mut parents = req.headers().get_all("traceparent");
+    if let (Some(parent), None) = (parents.next().and_then(|value| value.to_str().ok()), parents.next()) {
+        telemetry::continue_trace(&span, parent);
+    }
+    span
+}
+
+impl Edge {
+    /// Checks the limits and runs the handler within its deadline.
+    async fn answer<B: MessageBody + 'static>(
+        &self,
+        facts: &Facts,
+        mut req: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let limit = self.options.body_limit(facts.route.as_deref());
+        if let Err(problem) = self.check_head(&req, limit) {
+            return Ok(req.error_response(problem));
+        }
+        let bounds = Bounds { limit, total: self.options.body_timeout, idle: self.options.body_idle_timeout };
+        let payload = req.take_payload();
+        req.set_payload(bounded(payload, bounds));
+
+        // actix drops the connection when a handler panics.
+        let handler = AssertUnwindSafe(next.call(req)).catch_unwind();
+        let outcome = match self.options.handler_timeout {
+            Some(limit) => timeout(limit, handler).await,
+            None => Ok(handler.await),
+        };
+        match outcome {
+            Ok(Ok(answer)) => answer.map(ServiceResponse::map_into_boxed_body),
+            Ok(Err(_panic)) => {
+                // The panic hook has logged it, inside this request's span.
+                metrics::panicked(self.service);
+                Err(Problem::new(&codes::INTERNAL_ERROR).into())
+            }
+            Err(_elapsed) => Err(Problem::new(&codes::TIMEOUT).into()),
+        }
+    }
+
+    fn check_head(&self, req: &ServiceRequest, body_limit: usize) -> Result<(), Problem> {
+        let uri = req.uri().path_and_query().map_or(0, |uri| uri.as_str().len());
+        if uri > self.options.uri_limit {
+            return Err(Problem::new(&codes::URI_TOO_LONG));
+        }
+        let headers: usize = req.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if headers > self.options.headers_limit {
+            return Err(Problem::new(&codes::HEADERS_TOO_LARGE));
+        }
+        let announced = req.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|size| size > body_limit as u64) {
+            return Err(too_large(body_limit));
+        }
+        Ok(())
+    }
+
+    /// Makes every error a problem document and puts the common headers on every answer.
+    fn finish(
+        &self,
+        facts: &Facts,
+        outcome: Result<ServiceResponse<BoxBody>, Error>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        match outcome {
+            Ok(response) => {
+                let (request, mut response) = response.into_parts();
+                if response.status().as_u16() >= 400 {
+                    response = as_problem(facts, response);
+                }
+                self.put_headers(facts, &mut response);
+                Ok(ServiceResponse::new(request, response))
+            }
+            // There is no request any more to answer to, so the whole answer travels inside the error.
+            Err(error) => {
+                let mut response = as_problem(facts, HttpResponse::from_error(error));
+                self.put_headers(facts, &mut response);
+                Err(InternalError::from_response("answered", response).into())
+            }
+        }
+    }
+
+    fn put_headers(&self, facts: &Facts, response: &mut HttpResponse<BoxBody>) {
+        let status = response.status().as_u16();
+        // After these the rest of the request may still be on its way and nobody reads it; while draining, clients
+        // should come back to another replica.
+        if matches!(status, 408 | 413) || self.lifecycle.phase() == Phase::Draining {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        let headers = response.headers_mut();
+        headers.insert(REQUEST_ID.clone(), facts.id.header());
+        let mut default = |name: HeaderName, value: &'static str| {
+            if !headers.contains_key(&name) {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+        };
+        default(X_CONTENT_TYPE_OPTIONS, "nosniff");
+        default(REFERRER_POLICY, "no-referrer");
+        default(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+        // An answer for one caller must not be found by the next; what is public says so itself.
+        default(CACHE_CONTROL, "no-store");
+        if self.options.https {
+            default(STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+        }
+    }
+}
+
+/// Binds a problem to its request, and makes one of the framework's plain error answers. Other forms of error (a proxied
+/// answer, OpenAI's form) have a content type of their own and pass. Logs what the operator must see, once.
+fn as_problem(facts: &Facts, response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
+    let status = response.status().as_u16();
+    let known = response.error().and_then(|error| error.as_error::<Problem>());
+    if status >= 500 {
+        let cause = match (known, response.error()) {
+            (Some(problem), _) => problem.chain(),
+            (None, Some(error)) => error.to_string(),
+            (None, None) => String::new(),
+        };
+        if !cause.is_empty() {
+            let code = known.map_or("", |problem| problem.code().code);
+            tracing::error!(error.code = code, error.chain = cause, "Request failed");
+        }
+    }
+    let body = match known {
+        Some(problem) => problem.body(facts.id.as_str(), &facts.path),
+        None if is_plain(response.headers()) => {
+            Problem::new(codes::for_status(status)).body(facts.id.as_str(), &facts.path).with_status(status)
+        }
+        None => return response,
+    };
+    let mut response = response.map_body(|_, _| BoxBody::new(body.to_json()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    response
+}
+
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
+}
