@@ -1,0 +1,296 @@
+//! A service in miniature: it changes rows and appends events, it consumes its own events and notes the effects. Every
+//! test has a database and a broker namespace of its own, and ends with the set check.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::auth::v1::UserRegistered;
+use contracts::{EventId, Origin};
+use db::Db;
+use db::diesel::prelude::*;
+use db::diesel::sql_types::{BigInt, Uuid as SqlUuid};
+use db::diesel::{self, Connection, PgConnection, RunQueryDsl};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use events::{Broker, Consumer, ConsumerSpec, Delivery, Failure, Settings, dlq};
+use kit::{CancellationToken, Core, Environment, Ids, Lifecycle, Outbound, RandomIds, Secret, SystemClock, Task};
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Connection as Amqp, ConnectionProperties};
+use localinfra::{Rabbit, Shared};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
+use uuid::Uuid;
+
+const SCHEMA: &str = "probe";
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("tests/it/migrations");
+/// What one step of a test may take on a busy machine before it counts as never.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+pub struct World {
+    pub core: Core,
+    pub db: Db,
+    pub broker: Broker,
+    pub amqp_url: String,
+    pub namespace: String,
+    /// The test's database, as superuser.
+    pub admin_url: String,
+    server_url: String,
+    database: String,
+    _shared: Arc<Shared>,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let shared = shared().await;
+        let amqp_url = shared.amqp_url.clone();
+        Self::with(shared, amqp_url).await
+    }
+
+    /// On a broker that may be killed. It must be dropped after the world.
+    pub async fn with_own_broker() -> (Self, Arc<std::sync::Mutex<Rabbit>>, tempfile::TempDir) {
+        kit::tls::install();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_owned();
+        let rabbit = spawn_blocking(move || Rabbit::start(path).unwrap()).await.unwrap();
+        let url = rabbit.amqp_url();
+        (Self::with(shared().await, url).await, Arc::new(std::sync::Mutex::new(rabbit)), dir)
+    }
+
+    async fn with(shared: Arc<Shared>, amqp_url: String) -> Self {
+        let database = format!("events_{}", RandomIds.uuid().simple());
+        let server_url = shared.database_url.clone();
+        let admin_url = with_database(&server_url, &database);
+        let (create, admin, server) = (database.clone(), admin_url.clone(), server_url.clone());
+        let app_url = spawn_blocking(move || prepare(&server, &admin, &create)).await.unwrap();
+        let core = Core {
+            service: "probe",
+            environment: Environment::Development,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            http: Outbound::default(),
+            shutdown: CancellationToken::new(),
+            lifecycle: Lifecycle::default(),
+        };
+        let namespace = format!("t{}", RandomIds.uuid().simple());
+        let db = Db::open(&db::Settings::new(app_url, 8.try_into().unwrap()), SCHEMA, &core).unwrap();
+        let settings = Settings { url: Secret::new(amqp_url.clone()), namespace: namespace.clone() };
+        let broker = Broker::open(&settings, &core).unwrap();
+        Self { core, db, broker, amqp_url, namespace, admin_url, server_url, database, _shared: shared }
+    }
+
+    /// A second handle, as another replica has one.
+    pub fn replica(&self) -> Broker {
+        let settings = Settings { url: Secret::new(self.amqp_url.clone()), namespace: self.namespace.clone() };
+        Broker::open(&settings, &self.core).unwrap()
+    }
+
+    /// One committed change with its event: what a client would have an acknowledgement of.
+    pub async fn change(&self, subject: Uuid, sequence: i64) -> EventId {
+        self.change_with(subject, sequence, Origin::system(self.core.clock.now())).await
+    }
+
+    pub async fn change_with(&self, subject: Uuid, sequence: i64, origin: Origin) -> EventId {
+        let ids = Arc::clone(&self.core.ids);
+        self.db
+            .system("test")
+            .tx(move |conn| {
+                let id = db::outbox::append(conn, &*ids, &origin, sequence, &registered(subject))?;
+                note(conn, "changes", id, subject, sequence)?;
+                Ok::<_, db::Error>(id)
+            })
+            .await
+            .unwrap()
+    }
+
+    /// The consumer of the tests: notes each effect once and tells how many there are.
+    pub fn effects(&self, spec: ConsumerSpec) -> (Consumer, watch::Receiver<usize>) {
+        let (count, counted) = watch::channel(0);
+        let (db, queue) = (self.db.clone(), spec.queue);
+        let consumer = Consumer::new(&self.broker, &self.db, spec).on(move |delivery: Delivery<UserRegistered>| {
+            let (db, count) = (db.clone(), count.clone());
+            async move {
+                apply(&db, queue, &delivery).await?;
+                count.send_modify(|count| *count += 1);
+                Ok(())
+            }
+        });
+        (consumer, counted)
+    }
+
+    /// The promise: every acknowledged change took effect, once; nothing is left over anywhere.
+    pub async fn check_sets(&self, queues: &[&str]) {
+        let (changes, effects) = (self.ids("changes").await, self.ids("effects").await);
+        let (changed, effected) = (set(&changes), set(&effects));
+        let lost: Vec<_> = changed.difference(&effected).collect();
+        assert!(lost.is_empty(), "{} of {} acknowledged changes lost: {lost:?}", lost.len(), changes.len());
+        let invented: Vec<_> = effected.difference(&changed).collect();
+        assert!(invented.is_empty(), "effects without a change: {invented:?}");
+        assert_eq!(effects.len(), effected.len(), "effects happened twice");
+        eventually("the outbox is empty", async || self.ids("outbox_events").await.is_empty()).await;
+        for queue in queues {
+            eventually("the queue is empty", async || self.depth(queue).await == 0).await;
+        }
+        for dead in dlq::list(&self.broker, queues).await.unwrap() {
+            assert_eq!(dead.messages, Some(0), "dead letters in {}", dead.queue);
+        }
+    }
+
+    pub async fn ids(&self, table: &'static str) -> Vec<Uuid> {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = SqlUuid)]
+            id: Uuid,
+        }
+        let column = if table == "outbox_events" { "id" } else { "event_id AS id" };
+        self.admin(move |conn| {
+            let rows: Vec<Row> = diesel::sql_query(format!("SELECT {column} FROM {SCHEMA}.{table}")).load(conn).unwrap();
+            rows.into_iter().map(|row| row.id).collect()
+        })
+        .await
+    }
+
+    /// As superuser, on a connection of its own.
+    pub async fn admin<T: Send + 'static>(&self, work: impl FnOnce(&mut PgConnection) -> T + Send + 'static) -> T {
+        let url = self.admin_url.clone();
+        spawn_blocking(move || work(&mut PgConnection::establish(&url).unwrap())).await.unwrap()
+    }
+
+    pub async fn amqp(&self) -> Amqp {
+        Amqp::connect(&self.amqp_url, ConnectionProperties::default()).await.unwrap()
+    }
+
+    pub async fn depth(&self, queue: &str) -> u32 {
+        let connection = self.amqp().await;
+        let channel = connection.create_channel().await.unwrap();
+        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let name = format!("{}.{queue}", self.namespace);
+        channel.queue_declare(name.as_str().into(), passive, FieldTable::default()).await.unwrap().message_count()
+    }
+
+    /// Puts a body on the exchange as any program could.
+    pub async fn publish(&self, routing_key: &str, body: &[u8], properties: BasicProperties) {
+        let connection = self.amqp().await;
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.unwrap();
+        let exchange = format!("{}.brainops.events", self.namespace);
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
+        let confirmed = channel
+            .basic_publish(exchange.as_str().into(), routing_key.into(), options, body, properties)
+            .await
+            .unwrap()
+            .await
+            .unwrap();
+        assert!(confirmed.is_ack() && confirmed.take_message().is_none(), "no queue took the message");
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // Failing to clean up must not hide why the test failed.
+        if let Ok(mut conn) = PgConnection::establish(&self.server_url) {
+            let _ = diesel::sql_query(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database)).execute(&mut conn);
+        }
+    }
+}
+
+/// A task at work.
+pub struct Running {
+    stop: CancellationToken,
+    handle: JoinHandle<anyhow::Result<()>>,
+}
+
+pub fn run(task: Task) -> Running {
+    let stop = CancellationToken::new();
+    let handle = kit::tasks::spawn("test", (task.run)(stop.clone()));
+    Running { stop, handle }
+}
+
+impl Running {
+    /// As when the service leaves.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        within("a task stops", self.handle).await.unwrap().unwrap();
+    }
+
+    /// As when the process is killed: nothing of it runs on.
+    pub async fn kill(self) {
+        self.handle.abort();
+        assert!(self.handle.await.unwrap_err().is_cancelled());
+    }
+}
+
+/// The effect of an event, once.
+pub async fn apply(db: &Db, queue: &'static str, delivery: &Delivery<UserRegistered>) -> Result<Option<()>, Failure> {
+    let (id, sequence) = (delivery.id, delivery.sequence);
+    let subject = delivery.event.user_id.parse().map_err(Failure::fail)?;
+    let once = db
+        .system("test")
+        .tx(move |conn| db::inbox::once(conn, queue, id, |conn| note(conn, "effects", id, subject, sequence)))
+        .await?;
+    Ok(once)
+}
+
+fn note(conn: &mut PgConnection, table: &str, id: EventId, subject: Uuid, sequence: i64) -> Result<(), db::Error> {
+    diesel::sql_query(format!("INSERT INTO {table} (event_id, subject, sequence) VALUES ($1, $2, $3)"))
+        .bind::<SqlUuid, _>(id.uuid())
+        .bind::<SqlUuid, _>(subject)
+        .bind::<BigInt, _>(sequence)
+        .execute(conn)?;
+    Ok(())
+}
+
+pub fn registered(subject: Uuid) -> UserRegistered {
+    UserRegistered {
+        user_id: subject.to_string(),
+        organization_id: RandomIds.uuid().to_string(),
+        email: "ada@example.com".to_owned(),
+        display_name: "Ada".to_owned(),
+        registered_at: None,
+    }
+}
+
+pub fn uuid() -> Uuid {
+    RandomIds.uuid()
+}
+
+pub async fn counted(counter: &mut watch::Receiver<usize>, at_least: usize) {
+    let seen = *counter.borrow();
+    within(&format!("{at_least} effects (first {seen})"), counter.wait_for(|count| *count >= at_least)).await.unwrap();
+}
+
+pub async fn within<T>(what: &str, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+/// For what cannot be awaited, such as a queue length.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    within(what, async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+}
+
+fn set(ids: &[Uuid]) -> BTreeSet<Uuid> {
+    ids.iter().copied().collect()
+}
+
+async fn shared() -> Arc<Shared> {
+    kit::tls::install();
+    Arc::new(spawn_blocking(|| localinfra::shared(localinfra::shared_dir()).unwrap()).await.unwrap())
+}
+
+fn with_database(url: &str, database: &str) -> String {
+    let (base, query) = url.split_once('?').map_or((url, ""), |(base, query)| (base, query));
+    let (server, _) = base.rsplit_once('/').unwrap();
+    if query.is_empty() { format!("{server}/{database}") } else { format!("{server}/{database}?{query}") }
+}
+
+/// Makes the database and its roles; gives the app role's address.
+fn prepare(server: &str, admin: &str, database: &str) -> String {
+    let mut conn = PgConnection::establish(server).unwrap();
+    diesel::sql_query(format!("CREATE DATABASE {database}")).execute(&mut conn).unwrap();
+    todo_provision(admin)
+}
