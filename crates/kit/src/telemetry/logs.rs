@@ -4,7 +4,6 @@
 //! nature, the human form escapes them here.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
 use std::sync::OnceLock;
 
 use opentelemetry::trace::TraceContextExt;

@@ -76,6 +76,6 @@ pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = panic.payload_as_str().unwrap_or("(a panic without a message)");
-        tracing::error!(target: PANIC, panic.location = at, panic.message = message, "The code panicked");
+        tracing::error!(target: PANIC, { panic.location = at, panic.message = message }, "The code panicked");
     }));
 }

@@ -22,9 +22,9 @@ pub(super) fn init(dsn: &Secret<String>, name: &'static str, environment: Enviro
     options.send_default_pii = false;
     options.max_breadcrumbs = 0;
     options.before_send = Some(Arc::new(move |event| Some(scrub(event, name))));
-    let guard = GUARD.get_or_init(|| sentry::init(options));
+    GUARD.get_or_init(|| sentry::init(options));
     // `init` binds the client to this thread only, when some other thread asked Sentry for anything before.
-    Hub::main().bind_client(Some(Arc::clone(guard)));
+    Hub::main().bind_client(Hub::current().client());
     true
 }
 

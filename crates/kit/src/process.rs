@@ -1,5 +1,6 @@
 //! The entry point of every service binary: `serve | migrate | openapi | error-codes | configuration`.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -32,8 +33,20 @@ enum Command {
 
 /// Runs service `S` as this process. The exit code is 0 after an orderly end, 1 after a failure, 2 for wrong arguments.
 pub fn main<S: Service>() -> ExitCode {
+    main_from::<S>(std::env::args_os())
+}
+
+/// [`main`] with arguments of its own, the program's name first.
+pub fn main_from<S: Service>(args: impl IntoIterator<Item: Into<OsString> + Clone>) -> ExitCode {
     tls::install();
-    let command = Cli::parse().command.unwrap_or(Command::Serve);
+    let command = match Cli::try_parse_from(args) {
+        Ok(cli) => cli.command.unwrap_or(Command::Serve),
+        Err(usage) => {
+            // Help and version come this way too, with code 0. Nothing is left to do when it cannot be printed.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
     let done = match command {
         Command::Serve => runtime().and_then(|runtime| {
             let done = runtime.block_on(serve::<S>());
