@@ -1,0 +1,3 @@
+DROP TABLE diaries;
+DROP TABLE remarks;
+DROP TABLE notes;
