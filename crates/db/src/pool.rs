@@ -117,7 +117,6 @@ impl Pool {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that takes connections")]
     fn connection(&self, turn: &Turn) -> Result<Pooled, Error> {
         let left = PATIENCE.saturating_sub(turn.since.elapsed());
         self.connections.get_timeout(left).map_err(|error| {

@@ -7,7 +7,7 @@ use crate::support::*;
 
 async fn failure(db: &db::Db, statements: &'static [&'static str]) -> Error {
     db.system("test")
-        .tx(|c| {
+        .tx(move |c| {
             for statement in statements {
                 run(c, statement)?;
             }

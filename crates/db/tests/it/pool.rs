@@ -19,18 +19,18 @@ use crate::support::*;
 /// A transaction that lasts until the sender is dropped; it has begun when this returns.
 async fn occupy(db: &db::Db) -> mpsc::Sender<()> {
     let (release, released) = mpsc::channel::<()>();
-    let (began, begun) = oneshot::channel();
+    let (begin, has_begun) = oneshot::channel();
     let db = db.clone();
     kit::tasks::spawn("occupy", async move {
         db.system("test")
             .tx(move |_| {
-                began.send(()).unwrap();
+                begin.send(()).unwrap();
                 let _ = released.recv();
                 Ok::<_, Error>(())
             })
             .await
     });
-    begun.await.unwrap();
+    has_begun.await.unwrap();
     release
 }
 
@@ -194,20 +194,20 @@ async fn a_caller_that_leaves_does_not_leave_a_transaction_open() {
     let database = Database::new().await;
     let db = database.open(1);
     let acme = org();
-    let (began, begun) = oneshot::channel();
+    let (begin, has_begun) = oneshot::channel();
     let left = tokio::spawn({
         let db = db.clone();
         async move {
             db.tenant(acme)
                 .tx(move |c| {
-                    began.send(()).unwrap();
+                    begin.send(()).unwrap();
                     run(c, "SELECT pg_sleep(0.3)")?;
                     note(c, acme, "a")
                 })
                 .await
         }
     });
-    begun.await.unwrap();
+    has_begun.await.unwrap();
     left.abort();
     assert_eq!(db.tenant(acme).tx(notes).await.unwrap(), 1, "it ran to its end, and the turn came back");
 }
