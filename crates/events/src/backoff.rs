@@ -35,7 +35,7 @@ impl Backoff {
         self.next = (self.next * 2).min(self.cap);
         // A fresh `RandomState` is seeded by the operating system: enough randomness for a jitter.
         let percent = u32::try_from(RandomState::new().hash_one(full) % 51).unwrap_or(0);
-        full - full * percent / 100
+        full.saturating_sub(full * percent / 100)
     }
 
     /// Waits; false when `stop` came first.

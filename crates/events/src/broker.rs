@@ -80,13 +80,13 @@ impl Broker {
     }
 
     /// The service this handle belongs to; the `service` label of metrics.
-    pub(crate) fn service(&self) -> &str {
-        &self.0.core.service
+    pub(crate) fn service(&self) -> &'static str {
+        self.0.core.service
     }
 }
 
 impl HealthCheck for Broker {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "broker"
     }
 

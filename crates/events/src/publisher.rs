@@ -34,7 +34,7 @@ impl Pipeline {
     pub(crate) async fn open(broker: &Broker) -> Result<Self, Error> {
         let channel = broker.publishing_channel().await?;
         crate::topology::exchange(&channel, broker.names()).await?;
-        Ok(Self { channel, exchange: broker.names().exchange()?, service: broker.core().service })
+        Ok(Self { channel, exchange: broker.names().exchange()?, service: broker.service() })
     }
 
     /// Hands `event` to the connection, after everything handed over before.

@@ -47,7 +47,7 @@ impl Relay {
             stop.run_until_cancelled(tokio::time::sleep(POLL)).await;
             return Ok(());
         };
-        let _gauges = Gauges(self.broker.core().service);
+        let _gauges = Gauges(self.broker.service());
         let mut gauge = Gauge { relay: self, counted: None, aged: None };
         // Before the broker is asked for anything: a broker that is down is when these matter.
         gauge.update(&mut outbox).await?;
@@ -77,7 +77,8 @@ impl Relay {
             #[diesel(sql_type = sql_types::BigInt)]
             count: i64,
         }
-        let counted = self.db.system("outbox_count").tx(|conn| {
+        let scope = self.db.system("outbox_count");
+        let counted = scope.tx(|conn| {
             let query = diesel::sql_query("SELECT count(*) AS count FROM outbox_events");
             Ok::<_, db::Error>(query.get_result::<Count>(conn)?.count)
         });

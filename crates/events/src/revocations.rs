@@ -129,7 +129,9 @@ where
             None => return,
             Some(Ok(items)) => {
                 tracing::info!(revocations = items.len(), "Loaded the revocations of before");
-                items.iter().for_each(|item| deny(verifier.deny_list(), item));
+                for item in &items {
+                    deny(verifier.deny_list(), item);
+                }
                 return;
             }
             Some(Err(error)) => {

@@ -1,10 +1,7 @@
 //! Watching events go by: `brainops events tail` and the recorder of the tests.
 
 use contracts::CloudEvent;
-use futures_util::StreamExt;
 use kit::CancellationToken;
-use lapin::options::BasicConsumeOptions;
-use lapin::types::FieldTable;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio_util::sync::DropGuard;
 

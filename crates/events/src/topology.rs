@@ -32,7 +32,7 @@ pub(crate) async fn consumer(channel: &Channel, names: &Names, queue: &str, keys
     exchange(channel, names).await?;
     dead(channel, names, queue).await?;
     let mut arguments = quorum();
-    dead_letter_to(&mut arguments, names.dead(queue)?);
+    dead_letter_to(&mut arguments, &names.dead(queue)?);
     arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(DELIVERY_LIMIT));
     durable(channel, names.queue(queue)?, arguments).await?;
     for key in keys {
@@ -47,7 +47,7 @@ pub(crate) async fn consumer(channel: &Channel, names: &Names, queue: &str, keys
 /// since at-least-once dead lettering keeps trying. They are made when first needed, most consumers never fail.
 pub(crate) async fn delay(channel: &Channel, names: &Names, queue: &str, delay: Duration) -> Result<(), Error> {
     let mut arguments = quorum();
-    dead_letter_to(&mut arguments, names.queue(queue)?);
+    dead_letter_to(&mut arguments, &names.queue(queue)?);
     let ttl_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
     arguments.insert("x-message-ttl".into(), AMQPValue::LongLongInt(ttl_ms));
     durable(channel, names.delay(queue, delay)?, arguments).await
@@ -109,7 +109,7 @@ fn quorum() -> FieldTable {
 }
 
 /// At least once: the broker forgets the message only after the target has it. (The default may lose it in between.)
-fn dead_letter_to(arguments: &mut FieldTable, target: ShortString) {
+fn dead_letter_to(arguments: &mut FieldTable, target: &ShortString) {
     arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
     arguments.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString(target.as_str().into()));
     arguments.insert("x-dead-letter-strategy".into(), AMQPValue::LongString("at-least-once".into()));

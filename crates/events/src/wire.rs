@@ -25,6 +25,8 @@ pub(crate) const REDRIVEN: &str = "x-brainops-redriven";
 
 /// An error's text is for a person reading a dead letter, not a log; and a header table must fit into one frame.
 const ERROR_BYTES: usize = 500;
+/// The latest attempts are kept; redriving starts a new series each time.
+const KEPT_ATTEMPTS: usize = 20;
 
 /// One failed attempt to handle a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +126,7 @@ pub(crate) fn summary(error: &str) -> String {
 pub(crate) fn with_attempt(mut headers: FieldTable, failed: Attempt) -> Result<FieldTable, Error> {
     let mut attempts = attempts(&headers);
     attempts.push(failed);
+    attempts.drain(..attempts.len().saturating_sub(KEPT_ATTEMPTS));
     let json = serde_json::to_string(&attempts).map_err(Error::Encode)?;
     headers.insert(ATTEMPTS.into(), text(&json));
     Ok(headers)
@@ -167,6 +170,8 @@ mod tests {
         let headers = with_attempt(FieldTable::default(), failed(1)).unwrap();
         let headers = with_attempt(headers, failed(2)).unwrap();
         assert_eq!(attempts(&headers), [failed(1), failed(2)]);
+        let headers = (3..=50).fold(headers, |headers, attempt| with_attempt(headers, failed(attempt)).unwrap());
+        assert_eq!(attempts(&headers).iter().map(|attempt| attempt.attempt).collect::<Vec<_>>(), (31..=50).collect::<Vec<_>>());
     }
 
     #[test]

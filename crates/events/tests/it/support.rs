@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::auth::v1::UserRegistered;
-use contracts::{EventId, Origin};
+use contracts::{Event, EventId, Origin};
 use db::Db;
 use db::diesel::prelude::*;
 use db::diesel::sql_types::{BigInt, Uuid as SqlUuid};
@@ -23,6 +23,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
 
 const SCHEMA: &str = "probe";
+const PASSWORD: &str = "probe";
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("tests/it/migrations");
 /// What one step of a test may take on a busy machine before it counts as never.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -57,12 +58,24 @@ impl World {
         (Self::with(shared().await, url).await, Arc::new(std::sync::Mutex::new(rabbit)), dir)
     }
 
+    /// Nothing listens where its broker should be.
+    pub async fn without_broker() -> Self {
+        Self::with(shared().await, "amqp://nobody:nothing@127.0.0.1:1/%2f".to_owned()).await
+    }
+
     async fn with(shared: Arc<Shared>, amqp_url: String) -> Self {
         let database = format!("events_{}", RandomIds.uuid().simple());
         let server_url = shared.database_url.clone();
         let admin_url = with_database(&server_url, &database);
-        let (create, admin, server) = (database.clone(), admin_url.clone(), server_url.clone());
-        let app_url = spawn_blocking(move || prepare(&server, &admin, &create)).await.unwrap();
+        let (create, server) = (format!("CREATE DATABASE {database}"), server_url.clone());
+        spawn_blocking(move || diesel::sql_query(create).execute(&mut PgConnection::establish(&server).unwrap()).unwrap())
+            .await
+            .unwrap();
+        let password = || Secret::new(PASSWORD.to_owned());
+        let passwords = db::Passwords { owner: password(), app: password() };
+        db::provision(&admin_url, SCHEMA, &passwords).await.unwrap();
+        db::migrate(&as_role(&admin_url, "brainops_probe_owner"), SCHEMA, MIGRATIONS).await.unwrap();
+        let app_url = as_role(&admin_url, "brainops_probe_app");
         let core = Core {
             service: "probe",
             environment: Environment::Development,
@@ -101,6 +114,17 @@ impl World {
             })
             .await
             .unwrap()
+    }
+
+    /// An event without a change in the journal.
+    pub async fn append<E: Event>(&self, event: E) -> EventId {
+        let (ids, origin) = (Arc::clone(&self.core.ids), Origin::system(self.core.clock.now()));
+        self.db.system("test").tx(move |conn| db::outbox::append(conn, &*ids, &origin, 1, &event)).await.unwrap()
+    }
+
+    /// A change in the journal whose event the test publishes itself.
+    pub async fn note_change(&self, id: EventId, subject: Uuid, sequence: i64) {
+        self.db.system("test").tx(move |conn| note(conn, "changes", id, subject, sequence)).await.unwrap();
     }
 
     /// The consumer of the tests: notes each effect once and tells how many there are.
@@ -160,12 +184,48 @@ impl World {
         Amqp::connect(&self.amqp_url, ConnectionProperties::default()).await.unwrap()
     }
 
-    pub async fn depth(&self, queue: &str) -> u32 {
+    async fn queue(&self, queue: &str) -> Option<lapin::Queue> {
         let connection = self.amqp().await;
         let channel = connection.create_channel().await.unwrap();
-        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let name = format!("{}.{queue}", self.namespace);
-        channel.queue_declare(name.as_str().into(), passive, FieldTable::default()).await.unwrap().message_count()
+        channel.queue_declare(name.as_str().into(), passive, FieldTable::default()).await.ok()
+    }
+
+    /// Messages ready in a consumer's queue.
+    pub async fn depth(&self, queue: &str) -> u32 {
+        self.queue(queue).await.expect("the queue exists").message_count()
+    }
+
+    pub async fn consumers(&self, queue: &str) -> u32 {
+        self.queue(queue).await.expect("the queue exists").consumer_count()
+    }
+
+    /// Whether a consumer has begun, so that its queue is declared and bound.
+    pub async fn exists(&self, queue: &str) -> bool {
+        self.queue(queue).await.is_some_and(|queue| queue.consumer_count() > 0)
+    }
+
+    /// Dead letters of a consumer's queue.
+    pub async fn dead(&self, queue: &str) -> u32 {
+        self.queue(&format!("brainops.dead.{queue}")).await.expect("the queue exists").message_count()
+    }
+
+    pub async fn first_dead_letter(&self, queue: &str) -> dlq::DeadLetter {
+        loop {
+            if let Some(letter) = dlq::show(&self.broker, queue, 1).await.unwrap().pop() {
+                return letter;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until every change has its effect.
+    pub async fn settled(&self) {
+        eventually("every change has its effect", async || {
+            set(&self.ids("changes").await).is_subset(&set(&self.ids("effects").await))
+        })
+        .await;
     }
 
     /// Puts a body on the exchange as any program could.
@@ -288,9 +348,9 @@ fn with_database(url: &str, database: &str) -> String {
     if query.is_empty() { format!("{server}/{database}") } else { format!("{server}/{database}?{query}") }
 }
 
-/// Makes the database and its roles; gives the app role's address.
-fn prepare(server: &str, admin: &str, database: &str) -> String {
-    let mut conn = PgConnection::establish(server).unwrap();
-    diesel::sql_query(format!("CREATE DATABASE {database}")).execute(&mut conn).unwrap();
-    todo_provision(admin)
+/// The address of a role in the database that `admin` names.
+fn as_role(admin: &str, role: &str) -> String {
+    let (scheme, rest) = admin.split_once("://").unwrap();
+    let (_, place) = rest.split_once('@').unwrap();
+    format!("{scheme}://{role}:{PASSWORD}@{place}")
 }
