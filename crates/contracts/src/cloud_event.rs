@@ -203,10 +203,8 @@ impl TryFrom<Wire<'_>> for CloudEvent {
             if holds { Ok(()) } else { Err(EnvelopeError::Attribute { attribute, expected }) }
         };
         check("specversion", wire.specversion == SPEC_VERSION, "1.0")?;
-        let service = service_of(&wire.r#type).ok_or(EnvelopeError::Attribute {
-            attribute: "type",
-            expected: "brainops.<service>.<event>.v<number>",
-        })?;
+        let service = service_of(&wire.r#type)
+            .ok_or(EnvelopeError::Attribute { attribute: "type", expected: "brainops.<service>.<event>.v<number>" })?;
         check("source", wire.source.strip_prefix(SOURCE_PREFIX) == Some(service), "/brainops/<the service in `type`>")?;
         check("subject", !wire.subject.is_empty(), "the id of the aggregate")?;
         check("datacontenttype", wire.datacontenttype == DATA_CONTENT_TYPE, DATA_CONTENT_TYPE)?;
@@ -238,7 +236,8 @@ fn service_of(event_type: &str) -> Option<&str> {
     let mut parts = event_type.strip_prefix(TYPE_PREFIX)?.split('.');
     let (service, event, version) = (parts.next()?, parts.next()?, parts.next()?);
     let number = version.strip_prefix('v')?;
-    let is_version = !number.starts_with('0') && number.parse::<u32>().is_ok() && number.bytes().all(|b| b.is_ascii_digit());
+    let is_version =
+        !number.starts_with('0') && number.parse::<u32>().is_ok() && number.bytes().all(|b| b.is_ascii_digit());
     (parts.next().is_none() && is_word(service) && is_word(event) && is_version).then_some(service)
 }
 

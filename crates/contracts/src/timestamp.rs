@@ -57,7 +57,8 @@ impl<'de> Deserialize<'de> for Timestamp {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
-                let at = DateTime::parse_from_rfc3339(text).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
+                let at = DateTime::parse_from_rfc3339(text)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
                 Ok(at.to_utc().into())
             }
         }

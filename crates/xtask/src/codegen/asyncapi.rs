@@ -67,14 +67,14 @@ fn operation(package: &Package, event: &Event, key: &str) -> Value {
 fn message(package: &Package, event: &Event, key: &str) -> Value {
     let urn = format!("urn:brainops:event:{}", event.routing_key());
     json!({
-        "name": event.event_type,
+        "name": event.type_name,
         "title": event.message,
         "summary": event.summary,
         "contentType": "application/cloudevents+json",
         "payload": { "allOf": [
             { "$ref": "#/components/schemas/CloudEvent" },
             { "type": "object", "properties": {
-                "type": { "const": event.event_type },
+                "type": { "const": event.type_name },
                 "source": { "const": format!("/brainops/{}", package.service) },
                 "dataschema": { "const": urn },
                 "data": { "$ref": format!("#/components/schemas/{key}") },

@@ -30,7 +30,13 @@ fn table(packages: &[Package]) -> String {
 
 fn row(event: &Event) -> String {
     let fields: Vec<String> = event.fields.iter().map(field).collect();
-    format!("| `{}` | `{}` | {} | {} |\n", event.routing_key(), event.subject_field(), fields.join(", "), cell(&event.summary))
+    format!(
+        "| `{}` | `{}` | {} | {} |\n",
+        event.routing_key(),
+        event.subject_field(),
+        fields.join(", "),
+        cell(&event.summary)
+    )
 }
 
 /// `name` with a mark for what is not a text that is always there.

@@ -29,7 +29,7 @@ pub struct Event {
     /// The message: `UserRegistered`.
     pub message: String,
     /// CloudEvents type: `brainops.auth.user_registered.v1`.
-    pub event_type: String,
+    pub type_name: String,
     /// The message's comment on one line.
     pub summary: String,
     /// The fields, in the order of the file. The first is the aggregate's id.
@@ -62,7 +62,7 @@ pub enum Kind {
 impl Event {
     /// The routing key: `auth.user_registered.v1`.
     pub fn routing_key(&self) -> &str {
-        self.event_type.strip_prefix("brainops.").unwrap_or(&self.event_type)
+        self.type_name.strip_prefix("brainops.").unwrap_or(&self.type_name)
     }
 
     /// The name of the field with the aggregate's id.
@@ -122,7 +122,13 @@ fn package(file: FileDescriptorProto, imports: &[FileDescriptorProto]) -> anyhow
     Ok(Package { service, version, events, file, imports: imports.to_vec() })
 }
 
-fn event(service: &str, version: &str, message: &DescriptorProto, index: i32, comments: &Comments) -> anyhow::Result<Event> {
+fn event(
+    service: &str,
+    version: &str,
+    message: &DescriptorProto,
+    index: i32,
+    comments: &Comments,
+) -> anyhow::Result<Event> {
     /// Field numbers inside of `FileDescriptorProto` and `DescriptorProto`, which make the paths of comments.
     const MESSAGES: i32 = 4;
     const FIELDS: i32 = 2;
@@ -144,7 +150,7 @@ fn event(service: &str, version: &str, message: &DescriptorProto, index: i32, co
     ensure!(!summary.is_empty(), "comment missing: it is the event's line in the catalogue");
     Ok(Event {
         message: message.name().to_owned(),
-        event_type: format!("brainops.{service}.{}.{version}", snake_case(message.name())),
+        type_name: format!("brainops.{service}.{}.{version}", snake_case(message.name())),
         summary,
         fields,
     })
@@ -234,7 +240,7 @@ mod tests {
         .unwrap();
         let [package] = packages.as_slice() else { panic!("one package expected") };
         let [event] = package.events.as_slice() else { panic!("one event expected") };
-        assert_eq!(event.event_type, "brainops.shop.order_paid.v2");
+        assert_eq!(event.type_name, "brainops.shop.order_paid.v2");
         assert_eq!(event.routing_key(), "shop.order_paid.v2");
         assert_eq!((event.aggregate(), event.subject_field()), ("order", "order_id"));
         assert_eq!(event.summary, "An order was paid. In full.");
