@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use crate::{Clock, Secret};
+use crate::{Clock, Secret, outbound::plain_client};
 
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// A token this close to its end is replaced, so that it does not end on its way.
@@ -50,21 +50,15 @@ struct Answer {
 
 impl ClientCredentials {
     /// `auth_url` is the auth service's base URL; `client` and `secret` are this service's registration there.
-    pub fn new(
-        auth_url: &str,
-        client: impl Into<String>,
-        secret: Secret<String>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, CredentialsError> {
-        crate::tls::install();
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(CredentialsError::Unavailable)?;
-        let endpoint = format!("{}/internal/token", auth_url.trim_end_matches('/'));
-        Ok(Self { http, endpoint, client: client.into(), secret, clock, slots: std::sync::Mutex::default() })
+    pub fn new(auth_url: &str, client: impl Into<String>, secret: Secret<String>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            http: plain_client(),
+            endpoint: format!("{}/internal/token", auth_url.trim_end_matches('/')),
+            client: client.into(),
+            secret,
+            clock,
+            slots: std::sync::Mutex::default(),
+        }
     }
 
     /// A token for calling the service `audience`.
@@ -99,6 +93,7 @@ impl ClientCredentials {
         let response = self
             .http
             .post(&self.endpoint)
+            .timeout(TIMEOUT)
             .basic_auth(&self.client, Some(self.secret.expose()))
             .form(&[("grant_type", "client_credentials"), ("audience", audience)])
             .send()

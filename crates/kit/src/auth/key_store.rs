@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::{Jwk, JwkSet, TokenError};
+use crate::outbound::plain_client;
 
 /// Where public keys come from.
 #[derive(Clone)]
@@ -63,20 +64,12 @@ enum Source {
 }
 
 impl KeyStore {
-    pub(super) fn new(source: JwksSource, timing: Timing) -> anyhow::Result<Self> {
+    pub(super) fn new(source: JwksSource, timing: Timing) -> Self {
         let source = match source {
             JwksSource::Local(keys) => Source::Local(keys),
-            JwksSource::Url(url) => {
-                crate::tls::install();
-                let client = reqwest::Client::builder()
-                    .timeout(FETCH_TIMEOUT)
-                    .redirect(reqwest::redirect::Policy::none())
-                    .no_proxy()
-                    .build()?;
-                Source::Url(url, client)
-            }
+            JwksSource::Url(url) => Source::Url(url, plain_client()),
         };
-        Ok(Self { source, timing, current: ArcSwapOption::empty(), last_try: Mutex::new(None) })
+        Self { source, timing, current: ArcSwapOption::empty(), last_try: Mutex::new(None) }
     }
 
     /// The key of a token, fetched when it is not there.
@@ -136,7 +129,7 @@ impl KeyStore {
             Source::Local(keys) => return Ok(keys.keys()),
             Source::Url(url, client) => (url, client),
         };
-        let mut response = client.get(url).send().await?.error_for_status()?;
+        let mut response = client.get(url).timeout(FETCH_TIMEOUT).send().await?.error_for_status()?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             anyhow::ensure!(body.len() + chunk.len() <= MAX_SET_BYTES, "the key set is larger than {MAX_SET_BYTES} bytes");

@@ -9,6 +9,7 @@ mod claims;
 mod client_credentials;
 mod deny_list;
 mod error;
+mod identity;
 mod jwk;
 mod key_store;
 mod principal;

@@ -40,10 +40,12 @@ pub struct VerifierConfig {
     pub leeway: Duration,
     /// At most one fetch of keys in this time.
     pub refetch_window: Duration,
+    /// Keys older than this are fetched again, so that withdrawn ones go.
+    pub keys_max_age: Duration,
 }
 
 impl VerifierConfig {
-    /// The usual leeway (15 s) and window (5 s).
+    /// The usual leeway (15 s), window (5 s) and age of keys (5 min).
     pub fn new(
         issuer: impl Into<String>,
         audience: impl Into<String>,
@@ -57,6 +59,7 @@ impl VerifierConfig {
             jwks,
             leeway: Duration::from_secs(15),
             refetch_window: Duration::from_secs(5),
+            keys_max_age: Duration::from_secs(300),
         }
     }
 }
@@ -93,7 +96,6 @@ impl<C: Send + Sync + 'static> Kind<C> {
 
 impl Verifier {
     const MAX_LEEWAY: Duration = Duration::from_secs(30);
-    const KEYS_MAX_AGE: Duration = Duration::from_secs(300);
 
     /// A verifier. Keys are fetched when the first token comes.
     pub fn new(config: VerifierConfig, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
@@ -101,11 +103,11 @@ impl Verifier {
             config.audience != config.service,
             "the audience of user tokens must not be the name of a service"
         );
-        let timing = Timing { window: config.refetch_window, max_age: Self::KEYS_MAX_AGE };
+        let timing = Timing { window: config.refetch_window, max_age: config.keys_max_age };
         Ok(Self {
             users: Kind::new(&config.issuer, &config.audience),
             services: Kind::new(&config.issuer, config.service),
-            keys: KeyStore::new(config.jwks, timing)?,
+            keys: KeyStore::new(config.jwks, timing),
             deny_list: DenyList::new(Arc::clone(&clock)),
             leeway: i64::try_from(config.leeway.min(Self::MAX_LEEWAY).as_secs()).unwrap_or_default(),
             clock,

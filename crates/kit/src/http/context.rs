@@ -120,7 +120,8 @@ mod tests {
                 Some(id) => {
                     prop_assert!(id.as_str().bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\'));
                     prop_assert!((8..=128).contains(&id.as_str().len()));
-                    prop_assert_eq!(id.header().as_bytes(), bytes.as_slice());
+                    let header = id.header();
+                    prop_assert_eq!(header.as_bytes(), bytes.as_slice());
                 }
                 None => prop_assert!(bytes.len() < 8 || bytes.len() > 128
                     || bytes.iter().any(|b| !b.is_ascii_alphanumeric() && !b"._-".contains(b))),
