@@ -105,15 +105,20 @@ impl Coded for Error {
             Self::IdempotencyMismatch => &IDEMPOTENCY_MISMATCH,
             Self::IdempotencyInFlight => &IDEMPOTENCY_IN_FLIGHT,
             Self::InvalidCursor => &INVALID_CURSOR,
-            Self::Check { .. } | Self::Aborted(_) | Self::Setup(_) | Self::Migration(_) | Self::Json(_) | Self::Query(_) => {
-                &codes::INTERNAL_ERROR
-            }
+            Self::Check { .. }
+            | Self::Aborted(_)
+            | Self::Setup(_)
+            | Self::Migration(_)
+            | Self::Json(_)
+            | Self::Query(_) => &codes::INTERNAL_ERROR,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy | Self::Timeout(_) | Self::Serialization(_) | Self::IdempotencyInFlight => Some(Duration::from_secs(1)),
+            Self::Busy | Self::Timeout(_) | Self::Serialization(_) | Self::IdempotencyInFlight => {
+                Some(Duration::from_secs(1))
+            }
             Self::Unavailable(_) => Some(Duration::from_secs(2)),
             _ => None,
         }
@@ -148,7 +153,9 @@ impl From<DieselError> for Error {
                 }
                 DatabaseErrorKind::CheckViolation => Self::Check { constraint: name(info.constraint_name()) },
                 DatabaseErrorKind::NotNullViolation => Self::Check { constraint: name(info.column_name()) },
-                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => Self::unavailable(error),
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand => {
+                    Self::unavailable(error)
+                }
                 _ if is_timeout(info.message()) => Self::Timeout(error),
                 _ if is_loss(info.message()) => Self::unavailable(error),
                 _ => Self::Query(error),

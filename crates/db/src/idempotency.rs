@@ -135,7 +135,11 @@ pub fn begin(conn: &mut PgConnection, request: Request) -> Result<Begin, Error> 
 pub fn finish(conn: &mut PgConnection, ticket: Ticket, answer: &Answer) -> Result<(), Error> {
     let Ticket(request) = ticket;
     if answer.body.len() > LARGEST_BODY {
-        return Err(Error::Setup(format!("the answer to {} has {} bytes, too many to store", request.route, answer.body.len())));
+        return Err(Error::Setup(format!(
+            "the answer to {} has {} bytes, too many to store",
+            request.route,
+            answer.body.len()
+        )));
     }
     let row = (
         table::scope.eq(request.scope.as_slice()),
@@ -149,7 +153,12 @@ pub fn finish(conn: &mut PgConnection, ticket: Ticket, answer: &Answer) -> Resul
         table::created_at.eq(dsl::now),
     );
     // A row that is there is past its time and was not swept yet.
-    diesel::insert_into(table::table).values(row.clone()).on_conflict(table::scope).do_update().set(row).execute(conn)?;
+    diesel::insert_into(table::table)
+        .values(row.clone())
+        .on_conflict(table::scope)
+        .do_update()
+        .set(row)
+        .execute(conn)?;
     Ok(())
 }
 

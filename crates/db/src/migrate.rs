@@ -40,7 +40,11 @@ pub async fn migrate(url: &str, schema: &'static str, service: EmbeddedMigration
 }
 
 /// The names of migrations that `schema` lacks, in order; for `brainops doctor`. As the owner.
-pub async fn pending_migrations(url: &str, schema: &'static str, service: EmbeddedMigrations) -> Result<Vec<String>, Error> {
+pub async fn pending_migrations(
+    url: &str,
+    schema: &'static str,
+    service: EmbeddedMigrations,
+) -> Result<Vec<String>, Error> {
     locked(url, schema, move |conn| {
         let pending = conn.pending_migrations(All(service)).map_err(Error::Migration)?;
         Ok(pending.iter().map(|migration| migration.name().to_string()).collect())

@@ -11,7 +11,7 @@
 //! its lock lost its claim too.
 //!
 //! **Waking.** The relay is told after the commit and not by a NOTIFY inside of the transaction: Postgres lets transactions
-//! that notify commit only one by one, over all databases of the server, each with its wait for the disk.
+//! that notify commit only one by one, over all databases of the server, each with its wait for the disk (ADR 0005).
 
 use std::time::Duration;
 
@@ -91,7 +91,8 @@ pub fn delete(conn: &mut PgConnection, positions: &[i64]) -> Result<usize, Error
 
 /// How long the oldest row has been waiting, by the database's clock; `None` when the outbox is empty. As the system role.
 pub fn oldest_age(conn: &mut PgConnection) -> Result<Option<Duration>, Error> {
-    let oldest = table::table.select(table::created_at).order(table::position).first::<DateTime<Utc>>(conn).optional()?;
+    let oldest =
+        table::table.select(table::created_at).order(table::position).first::<DateTime<Utc>>(conn).optional()?;
     let Some(oldest) = oldest else { return Ok(None) };
     let now: DateTime<Utc> = diesel::select(dsl::now.into_sql::<diesel::sql_types::Timestamptz>()).get_result(conn)?;
     Ok(Some((now - oldest).to_std().unwrap_or_default()))

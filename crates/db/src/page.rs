@@ -81,7 +81,9 @@ impl Signer {
     /// # Errors
     /// [`Error::InvalidCursor`] for anything else.
     pub fn decode<P: DeserializeOwned>(&self, list: &List, cursor: &str) -> Result<P, Error> {
-        self.position(list, cursor).and_then(|position| serde_json::from_slice(&position).ok()).ok_or(Error::InvalidCursor)
+        self.position(list, cursor)
+            .and_then(|position| serde_json::from_slice(&position).ok())
+            .ok_or(Error::InvalidCursor)
     }
 
     /// Like [`decode`](Self::decode) for the optional cursor of a request; `None` begins at the beginning.

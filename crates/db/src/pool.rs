@@ -12,7 +12,9 @@ use std::{
 
 use diesel::{
     PgConnection,
-    r2d2::{ConnectionManager, CustomizeConnection, Error as ConnectError, HandleError, Pool as R2d2, PooledConnection},
+    r2d2::{
+        ConnectionManager, CustomizeConnection, Error as ConnectError, HandleError, Pool as R2d2, PooledConnection,
+    },
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -84,12 +86,7 @@ impl Pool {
             return Err(Error::Busy);
         };
         self.metrics.in_use.inc();
-        Ok(Turn {
-            _permit: permit,
-            since,
-            movement: Arc::clone(&self.movement),
-            metrics: Arc::clone(&self.metrics),
-        })
+        Ok(Turn { _permit: permit, since, movement: Arc::clone(&self.movement), metrics: Arc::clone(&self.metrics) })
     }
 
     /// Whether a transaction ended within the last five seconds, well or badly: a full pool that moves is busy, one that
@@ -111,7 +108,7 @@ impl Pool {
                     return Ok(conn);
                 }
                 // Dropping it here gives it back to r2d2, which sees that it is broken and makes another.
-                Err(_) if transaction::is_lost(&mut conn) => {}
+                Err(_) if transaction::is_lost(&mut conn) && turn.since.elapsed() < PATIENCE => {}
                 Err(error) => return Err(error.into()),
             }
         }

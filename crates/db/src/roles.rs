@@ -25,7 +25,11 @@ pub(crate) fn check_schema(schema: &str) -> Result<(), Error> {
         && schema.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && schema.len() <= LONGEST;
     let reserved = schema.starts_with("pg_") || schema == "public" || schema == "information_schema";
-    if plain && !reserved { Ok(()) } else { Err(Error::Setup(format!("{schema:?} is not a name for a service's schema"))) }
+    if plain && !reserved {
+        Ok(())
+    } else {
+        Err(Error::Setup(format!("{schema:?} is not a name for a service's schema")))
+    }
 }
 
 #[cfg(test)]
@@ -37,7 +41,9 @@ mod tests {
         for good in ["auth", "a", "job_queue2", &"x".repeat(40)] {
             assert!(check_schema(good).is_ok(), "{good}");
         }
-        for bad in ["", "Auth", "1st", "a-b", "a\"b", "a;b", "public", "pg_toast", "information_schema", &"x".repeat(41)] {
+        for bad in
+            ["", "Auth", "1st", "a-b", "a\"b", "a;b", "public", "pg_toast", "information_schema", &"x".repeat(41)]
+        {
             assert!(check_schema(bad).is_err(), "{bad}");
         }
     }

@@ -39,7 +39,9 @@ pub(crate) fn commit(conn: &mut PgConnection) -> Result<(), Error> {
     conn.batch_execute(COMMIT).map_err(|error| {
         rollback(conn);
         match &error {
-            diesel::result::Error::DatabaseError(_, info) if info.message().starts_with("current transaction is aborted") => {
+            diesel::result::Error::DatabaseError(_, info)
+                if info.message().starts_with("current transaction is aborted") =>
+            {
                 Error::Aborted(error)
             }
             _ => error.into(),

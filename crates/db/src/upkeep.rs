@@ -18,7 +18,7 @@ impl Db {
     /// Replicas may do it at the same time; each service gives it to [`kit::Running::tasks`].
     pub fn upkeep(&self) -> Task {
         let db = self.clone();
-        Task::new("database upkeep", move |stop| async move {
+        Task::new("db.upkeep", move |stop| async move {
             db.keep_up(&stop).await;
             Ok(())
         })
@@ -27,7 +27,10 @@ impl Db {
     async fn keep_up(&self, stop: &CancellationToken) {
         loop {
             if let Err(error) = self.sweep().await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "Upkeep of the database failed; it will be tried again");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "Upkeep of the database failed; it will be tried again"
+                );
             }
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -29,10 +29,15 @@ async fn constraints_are_named() {
     assert_eq!((twice.code().status, twice.code().code), (409, "conflict"));
     assert!(!twice.to_string().contains(ID));
 
-    let orphan = failure(&db, &["INSERT INTO remarks VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid())"]).await;
+    let orphan =
+        failure(&db, &["INSERT INTO remarks VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid())"]).await;
     assert!(matches!(&orphan, Error::Reference { constraint } if constraint == "remarks_note_fk"), "{orphan:?}");
 
-    let long = failure(&db, &["INSERT INTO notes VALUES (gen_random_uuid(), gen_random_uuid(), 'longer than twenty characters')"]).await;
+    let long = failure(
+        &db,
+        &["INSERT INTO notes VALUES (gen_random_uuid(), gen_random_uuid(), 'longer than twenty characters')"],
+    )
+    .await;
     assert!(matches!(&long, Error::Check { constraint } if constraint == "notes_title_check"), "{long:?}");
     assert_eq!(long.code().status, 500, "validation should have caught it");
 
@@ -80,8 +85,17 @@ async fn what_takes_too_long_is_a_timeout() {
 async fn every_session_has_its_limits() {
     let database = Database::new().await;
     let limits = |c: &mut _| {
-        let settings = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "search_path", "application_name"];
-        settings.iter().map(|name| Ok(text(c, &format!("current_setting('{name}')"))?)).collect::<Result<Vec<_>, Error>>()
+        let settings = [
+            "statement_timeout",
+            "lock_timeout",
+            "idle_in_transaction_session_timeout",
+            "search_path",
+            "application_name",
+        ];
+        settings
+            .iter()
+            .map(|name| Ok(text(c, &format!("current_setting('{name}')"))?))
+            .collect::<Result<Vec<_>, Error>>()
     };
     let found = database.open(1).tenant(org()).tx(limits).await.unwrap();
     assert_eq!(found, ["10s", "3s", "15s", "dbtest, pg_temp", "brainops-dbtest"]);

@@ -75,7 +75,9 @@ async fn a_repetition_gets_the_same_answer_and_changes_nothing() {
     let database = Database::new().await;
     let db = database.open(1);
     let (acme, ann) = (org(), user());
-    let post = move |body: &'static str, title: &'static str| move |c: &mut _| create(c, request(acme, ann, "k", body), acme, title);
+    let post = move |body: &'static str, title: &'static str| {
+        move |c: &mut _| create(c, request(acme, ann, "k", body), acme, title)
+    };
     let first = db.tenant(acme).tx(post("body", "a")).await.unwrap();
     assert_eq!(first, Answered { answer: answer("a"), replayed: false });
     let second = db.tenant(acme).tx(post("body", "b")).await.unwrap();
@@ -91,9 +93,12 @@ async fn keys_of_others_and_of_other_routes_are_other_keys() {
     let database = Database::new().await;
     let db = database.open(1);
     let (acme, umbrella, ann, bob) = (org(), org(), user(), user());
-    for (org, user, route) in
-        [(acme, ann, "POST /v1/notes"), (acme, bob, "POST /v1/notes"), (umbrella, ann, "POST /v1/notes"), (acme, ann, "POST /v1/x")]
-    {
+    for (org, user, route) in [
+        (acme, ann, "POST /v1/notes"),
+        (acme, bob, "POST /v1/notes"),
+        (umbrella, ann, "POST /v1/notes"),
+        (acme, ann, "POST /v1/x"),
+    ] {
         let outcome = db
             .tenant(org)
             .tx(move |c| {
@@ -138,9 +143,11 @@ async fn an_answer_is_forgotten_after_a_day() {
     let (acme, ann) = (org(), user());
     let post = move |title: &'static str| move |c: &mut _| create(c, request(acme, ann, "k", title), acme, title);
     db.tenant(acme).tx(post("a")).await.unwrap();
-    run(&mut database.admin(), "UPDATE idempotency_keys SET created_at = now() - interval '23 hours 59 minutes'").unwrap();
+    run(&mut database.admin(), "UPDATE idempotency_keys SET created_at = now() - interval '23 hours 59 minutes'")
+        .unwrap();
     assert!(db.tenant(acme).tx(post("a")).await.unwrap().replayed);
-    run(&mut database.admin(), "UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second'").unwrap();
+    run(&mut database.admin(), "UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second'")
+        .unwrap();
     assert!(!db.tenant(acme).tx(post("b")).await.unwrap().replayed, "also with another body");
     assert!(db.tenant(acme).tx(post("b")).await.unwrap().replayed, "and the new answer took its place");
 }

@@ -15,7 +15,12 @@ fn dump(database: &Database) -> String {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // Newer versions write a random word into backslash commands.
-    String::from_utf8(output.stdout).unwrap().lines().filter(|line| !line.starts_with('\\')).collect::<Vec<_>>().join("\n")
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .filter(|line| !line.starts_with('\\'))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[tokio::test]
@@ -25,10 +30,14 @@ async fn up_down_up_leaves_the_same_schema() {
     assert!(first.contains("CREATE TABLE dbtest.notes") && first.contains("FORCE ROW LEVEL SECURITY"));
 
     db::revert_all(database.owner().as_str(), SCHEMA, MIGRATIONS).await.unwrap();
-    let left = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'dbtest'::regnamespace";
+    let left =
+        "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'dbtest'::regnamespace";
     let mut admin = database.admin();
     assert_eq!(text(&mut admin, left).unwrap(), "__diesel_schema_migrations __diesel_schema_migrations_pkey");
-    assert_eq!(number(&mut admin, "SELECT count(*) FROM pg_proc WHERE pronamespace = 'dbtest'::regnamespace").unwrap(), 0);
+    assert_eq!(
+        number(&mut admin, "SELECT count(*) FROM pg_proc WHERE pronamespace = 'dbtest'::regnamespace").unwrap(),
+        0
+    );
     assert_eq!(number(&mut admin, "SELECT count(*) FROM __diesel_schema_migrations").unwrap(), 0);
 
     db::migrate(database.owner().as_str(), SCHEMA, MIGRATIONS).await.unwrap();
@@ -51,7 +60,10 @@ async fn many_may_migrate_at_once() {
         outcome.unwrap();
     }
     let mut admin = database.admin();
-    assert_eq!(number(&mut admin, "SELECT count(*) FROM __diesel_schema_migrations").unwrap(), i64::try_from(pending.len()).unwrap());
+    assert_eq!(
+        number(&mut admin, "SELECT count(*) FROM __diesel_schema_migrations").unwrap(),
+        i64::try_from(pending.len()).unwrap()
+    );
     assert!(db::pending_migrations(database.owner().as_str(), SCHEMA, MIGRATIONS).await.unwrap().is_empty());
 }
 

@@ -161,7 +161,10 @@ async fn every_event_comes_out_once_and_in_the_order_of_its_aggregate() {
                 }
             }
         }
-        while writers.try_join_next().is_some_and(|outcome| { outcome.unwrap(); true }) {}
+        while writers.try_join_next().is_some_and(|outcome| {
+            outcome.unwrap();
+            true
+        }) {}
     }
     for id in notes {
         assert_eq!(seen[&id.to_string()], (2..=41).collect::<Vec<_>>());
@@ -264,7 +267,11 @@ async fn the_age_of_the_oldest_event_is_known() {
     assert_eq!(relay.oldest_age().await.unwrap(), None);
     db.system("test").tx(|c| append(c, &origin(None), "old", 1)).await.unwrap();
     db.system("test").tx(|c| append(c, &origin(None), "new", 1)).await.unwrap();
-    run(&mut database.admin(), "UPDATE outbox_events SET created_at = now() - interval '90 seconds' WHERE aggregate_id = 'old'").unwrap();
+    run(
+        &mut database.admin(),
+        "UPDATE outbox_events SET created_at = now() - interval '90 seconds' WHERE aggregate_id = 'old'",
+    )
+    .unwrap();
     let age = relay.oldest_age().await.unwrap().unwrap();
     assert!((90..100).contains(&age.as_secs()), "{age:?}");
 }

@@ -133,7 +133,12 @@ async fn a_restart_of_postgres_is_survived() {
 
     // A server that hangs holds the transactions that are in it; the others are refused in time, and readiness ends.
     server.pause();
-    let hung = (0..3).map(|_| tokio::spawn({ let db = db.clone(); async move { db.tenant(acme).tx(notes).await } }));
+    let hung = (0..3).map(|_| {
+        tokio::spawn({
+            let db = db.clone();
+            async move { db.tenant(acme).tx(notes).await }
+        })
+    });
     let hung: Vec<_> = hung.collect();
     tokio::time::sleep(Duration::from_millis(100)).await;
     let started = Instant::now();

@@ -14,12 +14,12 @@ fn state(database: &Database, schema: &str) -> String {
         "SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
             SELECT concat_ws(' ', replace(rolname, '{schema}', '*'), rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin,
                 rolreplication, rolbypassrls, replace(rolconfig::text, '{schema}', '*')) AS line
-                FROM pg_roles WHERE rolname LIKE 'brainops\\_{schema}\\_%'
+                FROM pg_roles WHERE rolname ~ '^brainops_{schema}_(owner|app|system)$'
             UNION ALL SELECT concat_ws(' ', 'member', replace(r.rolname, '{schema}', '*'), replace(m.rolname, '{schema}', '*'))
                 FROM pg_auth_members a JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
-                WHERE m.rolname LIKE 'brainops\\_{schema}\\_%'
+                WHERE m.rolname ~ '^brainops_{schema}_(owner|app|system)$'
             UNION ALL SELECT concat_ws(' ', 'database', replace(e::text, '{schema}', '*'))
-                FROM pg_database d, unnest(datacl) e WHERE datname = current_database() AND e::text ~ '^(=|brainops_{schema}_)'
+                FROM pg_database d, unnest(datacl) e WHERE datname = current_database() AND e::text ~ '^(|brainops_{schema}_(owner|app))='
             UNION ALL SELECT concat_ws(' ', 'schema', replace(nspowner::regrole::text, '{schema}', '*'), replace(nspacl::text, '{schema}', '*'))
                 FROM pg_namespace WHERE nspname = '{schema}'
             UNION ALL SELECT concat_ws(' ', 'public', nspacl::text) FROM pg_namespace WHERE nspname = 'public'
@@ -35,9 +35,15 @@ async fn provisioning_again_changes_nothing() {
     let database = Database::empty().await;
     db::provision(database.admin.as_str(), SCHEMA, &passwords()).await.unwrap();
     let first = state(&database, SCHEMA);
-    assert!(first.contains("brainops_*_app f f f f t f f"), "the app role inherits nothing and may only log in: {first}");
+    assert!(
+        first.contains("brainops_*_app f f f f t f f"),
+        "the app role inherits nothing and may only log in: {first}"
+    );
     assert!(first.contains("brainops_*_system f f f f f f f"), "the system role may do nothing by itself: {first}");
-    assert!(first.contains("member brainops_*_system brainops_*_app") && first.matches("member").count() == 1, "{first}");
+    assert!(
+        first.contains("member brainops_*_system brainops_*_app") && first.matches("member").count() == 1,
+        "{first}"
+    );
     db::provision(database.admin.as_str(), SCHEMA, &passwords()).await.unwrap();
     assert_eq!(state(&database, SCHEMA), first);
 }
@@ -102,7 +108,8 @@ async fn others_have_no_business_in_the_database() {
     let database = Database::new().await;
     db::provision(&elsewhere(&database), "dbtest_stranger", &passwords()).await.unwrap();
     let stranger = database.login("brainops_dbtest_stranger_app", "app-password");
-    let refused = db::diesel::Connection::establish(stranger.as_str()).map(|_: db::diesel::PgConnection| ()).unwrap_err();
+    let refused =
+        db::diesel::Connection::establish(stranger.as_str()).map(|_: db::diesel::PgConnection| ()).unwrap_err();
     assert!(refused.to_string().contains("does not have CONNECT privilege"), "{refused}");
 }
 
@@ -117,7 +124,10 @@ fn elsewhere(database: &Database) -> String {
 async fn a_schema_that_is_not_one_is_refused() {
     let database = Database::empty().await;
     for bad in ["public", "pg_x", "Upper", "a\"; DROP DATABASE x; --"] {
-        assert!(matches!(db::provision(database.admin.as_str(), bad, &passwords()).await, Err(Error::Setup(_))), "{bad}");
+        assert!(
+            matches!(db::provision(database.admin.as_str(), bad, &passwords()).await, Err(Error::Setup(_))),
+            "{bad}"
+        );
     }
     let mut conn = connect(&database.admin);
     conn.batch_execute("SELECT set_config('brainops.schema', 'public', false)").unwrap();

@@ -17,7 +17,10 @@ async fn without_a_scope_the_app_role_sees_nothing_and_writes_nothing() {
     assert_eq!(notes(&mut app).unwrap(), 0, "app.org was never set");
     app.batch_execute("SELECT set_config('app.org', '', false)").unwrap();
     assert_eq!(notes(&mut app).unwrap(), 0, "app.org is empty");
-    assert!(is_rls(&refusal(&mut app, &format!("INSERT INTO notes (id, org_id, title) VALUES ('{}', '{acme}', 'b')", id()))));
+    assert!(is_rls(&refusal(
+        &mut app,
+        &format!("INSERT INTO notes (id, org_id, title) VALUES ('{}', '{acme}', 'b')", id())
+    )));
     assert_eq!(run(&mut app, "UPDATE notes SET title = 'x'").unwrap(), 0);
     assert_eq!(run(&mut app, "DELETE FROM notes").unwrap(), 0);
 }
@@ -32,7 +35,8 @@ async fn a_tenant_reaches_its_own_rows_only() {
     assert_eq!(db.tenant(umbrella).tx(notes).await.unwrap(), 0);
     let inserted = db.tenant(umbrella).tx(move |c| note(c, acme, "b")).await.unwrap_err();
     assert!(matches!(&inserted, Error::Query(e) if is_rls(&e.to_string())), "{inserted:?}");
-    let moved = db.tenant(acme).tx(move |c| Ok::<_, Error>(run(c, &format!("UPDATE notes SET org_id = '{umbrella}'"))?)).await;
+    let moved =
+        db.tenant(acme).tx(move |c| Ok::<_, Error>(run(c, &format!("UPDATE notes SET org_id = '{umbrella}'"))?)).await;
     assert!(matches!(&moved, Err(Error::Query(e)) if is_rls(&e.to_string())), "{moved:?}");
     for change in ["UPDATE notes SET title = 'x'", "DELETE FROM notes"] {
         assert_eq!(db.tenant(umbrella).tx(move |c| Ok::<_, Error>(run(c, change)?)).await.unwrap(), 0, "{change}");
@@ -53,7 +57,8 @@ async fn a_person_reaches_their_own_rows_in_every_organization() {
     let database = Database::new().await;
     let db = database.open(2);
     let (ann, bob, acme) = (user(), user(), org());
-    let write = move |c: &mut _| Ok::<_, Error>(run(c, &format!("INSERT INTO diaries VALUES ('{ann}', 'dear diary')"))?);
+    let write =
+        move |c: &mut _| Ok::<_, Error>(run(c, &format!("INSERT INTO diaries VALUES ('{ann}', 'dear diary')"))?);
     assert_eq!(db.person(ann).tx(write).await.unwrap(), 1);
     let read = |c: &mut _| Ok::<_, Error>(number(c, "SELECT count(*) FROM diaries")?);
     assert_eq!(db.person(ann).tx(read).await.unwrap(), 1);
@@ -81,14 +86,19 @@ async fn the_system_role_sees_all_rows_but_only_through_its_entry_point() {
     assert!(refusal(&mut app, "SELECT * FROM outbox_events").contains("permission denied"));
     let mut system = database.admin.clone();
     system.set_username(&roles::system(SCHEMA)).unwrap();
-    assert!(db::diesel::Connection::establish(system.as_str()).map(|_: db::diesel::PgConnection| ()).is_err(), "no log-in");
+    assert!(
+        db::diesel::Connection::establish(system.as_str()).map(|_: db::diesel::PgConnection| ()).is_err(),
+        "no log-in"
+    );
 }
 
 #[tokio::test]
 async fn the_app_role_can_change_nothing_about_its_walls() {
     let database = Database::new().await;
     db::provision(database.admin.as_str(), "dbtest_other", &passwords()).await.unwrap();
-    db::migrate(database.login(&roles::owner("dbtest_other"), "owner-password").as_str(), "dbtest_other", MIGRATIONS).await.unwrap();
+    db::migrate(database.login(&roles::owner("dbtest_other"), "owner-password").as_str(), "dbtest_other", MIGRATIONS)
+        .await
+        .unwrap();
     let mut app = connect(&database.app());
     let (owner, other) = (roles::owner(SCHEMA), roles::system("dbtest_other"));
     for (statement, says) in [
@@ -103,7 +113,10 @@ async fn the_app_role_can_change_nothing_about_its_walls() {
         ("CREATE TEMPORARY TABLE notes (id int)", "permission denied"),
         ("CREATE SCHEMA mine", "permission denied"),
         ("CREATE FUNCTION dbtest.mine() RETURNS int LANGUAGE sql RETURN 1", "permission denied"),
-        ("CREATE OR REPLACE FUNCTION dbtest.app_org() RETURNS uuid LANGUAGE sql RETURN NULL::uuid", "permission denied"),
+        (
+            "CREATE OR REPLACE FUNCTION dbtest.app_org() RETURNS uuid LANGUAGE sql RETURN NULL::uuid",
+            "permission denied",
+        ),
         ("SELECT * FROM dbtest_other.notes", "permission denied for schema"),
         ("SELECT * FROM outbox_events", "permission denied"),
         ("DELETE FROM inbox_events", "permission denied"),
@@ -129,10 +142,15 @@ async fn the_app_role_can_change_nothing_about_its_walls() {
 async fn the_system_role_reads_and_writes_and_that_is_all() {
     let database = Database::new().await;
     let db = database.open(1);
-    for statement in ["CREATE TABLE mine (id int)", "DROP TABLE notes", "DELETE FROM audit_log", "UPDATE audit_log SET action = 'x'"] {
+    for statement in
+        ["CREATE TABLE mine (id int)", "DROP TABLE notes", "DELETE FROM audit_log", "UPDATE audit_log SET action = 'x'"]
+    {
         let outcome = db.system("test").tx(move |c| Ok::<_, Error>(run(c, statement)?)).await;
         let Err(Error::Query(error)) = outcome else { panic!("{statement}: {outcome:?}") };
-        assert!(error.to_string().contains("permission denied") || error.to_string().contains("must be owner"), "{error}");
+        assert!(
+            error.to_string().contains("permission denied") || error.to_string().contains("must be owner"),
+            "{error}"
+        );
     }
 }
 
@@ -141,6 +159,12 @@ async fn forced_row_level_security_binds_the_owner_too() {
     let database = Database::new().await;
     note(&mut database.admin(), org(), "a").unwrap();
     let mut owner = connect(&database.owner());
+    assert_eq!(notes(&mut owner).unwrap(), 0);
+    // The way of a migration that changes rows.
+    let migration = "BEGIN; ALTER TABLE notes NO FORCE ROW LEVEL SECURITY; UPDATE notes SET version = 7; \
+        ALTER TABLE notes FORCE ROW LEVEL SECURITY; COMMIT";
+    owner.batch_execute(migration).unwrap();
+    assert_eq!(number(&mut database.admin(), "SELECT version FROM notes").unwrap(), 7);
     assert_eq!(notes(&mut owner).unwrap(), 0);
     let unprotected = "SELECT count(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') \
         AND NOT relispartition AND relname <> '__diesel_schema_migrations' AND NOT (relrowsecurity AND relforcerowsecurity)";

@@ -41,7 +41,8 @@ impl Database {
 
     /// Without roles or tables.
     pub async fn empty() -> Self {
-        let server = tokio::task::spawn_blocking(|| localinfra::shared(localinfra::shared_dir())).await.unwrap().unwrap();
+        let server =
+            tokio::task::spawn_blocking(|| localinfra::shared(localinfra::shared_dir())).await.unwrap().unwrap();
         let admin = server.database_url.clone();
         Self::on(&admin, Some(server))
     }

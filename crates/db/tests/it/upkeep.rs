@@ -22,8 +22,18 @@ async fn the_sweep_takes_old_rows_and_leaves_young_ones() {
         .unwrap();
     }
     db.sweep().await.unwrap();
-    assert_eq!(text(&mut admin, "SELECT string_agg(DISTINCT consumer, ' ') || count(*) FROM inbox_events").unwrap(), "young10");
-    assert_eq!(text(&mut admin, "SELECT string_agg(DISTINCT convert_from(body, 'UTF8'), ' ') || count(*) FROM idempotency_keys").unwrap(), "young3");
+    assert_eq!(
+        text(&mut admin, "SELECT string_agg(DISTINCT consumer, ' ') || count(*) FROM inbox_events").unwrap(),
+        "young10"
+    );
+    assert_eq!(
+        text(
+            &mut admin,
+            "SELECT string_agg(DISTINCT convert_from(body, 'UTF8'), ' ') || count(*) FROM idempotency_keys"
+        )
+        .unwrap(),
+        "young3"
+    );
 }
 
 const PARTITIONS: &str = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'audit_log'::regclass";
@@ -59,8 +69,14 @@ async fn the_owners_rights_serve_partitions_of_this_schema_only() {
     run(&mut admin, "GRANT USAGE ON SCHEMA public TO PUBLIC").unwrap();
     for (call, says) in [
         ("ensure_month_partitions('notes', 1)", "is not a table of schema dbtest that is partitioned by time"),
-        ("ensure_month_partitions('public.foreign_log', 1)", "is not a table of schema dbtest that is partitioned by time"),
-        ("ensure_month_partitions('pg_catalog.pg_class', 1)", "is not a table of schema dbtest that is partitioned by time"),
+        (
+            "ensure_month_partitions('public.foreign_log', 1)",
+            "is not a table of schema dbtest that is partitioned by time",
+        ),
+        (
+            "ensure_month_partitions('pg_catalog.pg_class', 1)",
+            "is not a table of schema dbtest that is partitioned by time",
+        ),
         ("ensure_month_partitions('audit_log', 37)", "months_ahead must be 0 to 36"),
         ("ensure_month_partitions('audit_log', -1)", "months_ahead must be 0 to 36"),
         ("ensure_month_partitions('audit_log', NULL)", "months_ahead must be 0 to 36"),
