@@ -36,16 +36,13 @@ enum Arguments {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    // Taken by `wait` below instead of ending this process; a started command has them as usual.
-    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
-    signals.thread_block()?;
     match arguments {
-        Arguments::Run { dir, command } => run(dir.unwrap_or_else(shared_dir), &command, signals),
-        Arguments::Serve { dir } => serve(dir, signals),
+        Arguments::Run { dir, command } => run(dir.unwrap_or_else(shared_dir), &command),
+        Arguments::Serve { dir } => serve(dir),
     }
 }
 
-fn run(dir: PathBuf, command: &[OsString], signals: SigSet) -> anyhow::Result<ExitCode> {
+fn run(dir: PathBuf, command: &[OsString]) -> anyhow::Result<ExitCode> {
     let servers = shared(&dir)?;
     let (program, arguments) = command.split_first().context("no command given")?;
     let mut child = Command::new(program)
@@ -55,6 +52,7 @@ fn run(dir: PathBuf, command: &[OsString], signals: SigSet) -> anyhow::Result<Ex
         .spawn()
         .with_context(|| format!("cannot run {}", program.display()))?;
     let pid = Pid::from_raw(i32::try_from(child.id())?);
+    let signals = take_signals()?;
     thread::spawn(move || {
         while let Ok(signal) = signals.wait() {
             // A terminal sends Ctrl-C to the command as well; anything else came to this process alone.
@@ -69,12 +67,13 @@ fn run(dir: PathBuf, command: &[OsString], signals: SigSet) -> anyhow::Result<Ex
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-fn serve(dir: PathBuf, signals: SigSet) -> anyhow::Result<ExitCode> {
+fn serve(dir: PathBuf) -> anyhow::Result<ExitCode> {
     let (postgres, rabbit) = thread::scope(|scope| {
         let rabbit = scope.spawn(|| Rabbit::start(dir.join("rabbitmq")));
         (Postgres::start(dir.join("postgres"), PostgresOptions::durable()), rabbit.join())
     });
     let (postgres, rabbit) = (postgres?, rabbit.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+    let signals = take_signals()?;
     let mut out = std::io::stdout();
     writeln!(out, "{DATABASE_URL_VARIABLE}={}", postgres.admin_url())?;
     writeln!(out, "{AMQP_URL_VARIABLE}={}", rabbit.amqp_url())?;
@@ -82,4 +81,12 @@ fn serve(dir: PathBuf, signals: SigSet) -> anyhow::Result<ExitCode> {
     out.flush()?;
     signals.wait()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// From now on the signals that end a process wait for `SigSet::wait` instead. Only to be called after everything
+/// was started: children inherit it. Until then such a signal ends this process, and the guards do the rest.
+fn take_signals() -> anyhow::Result<SigSet> {
+    let signals: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
+    signals.thread_block()?;
+    Ok(signals)
 }

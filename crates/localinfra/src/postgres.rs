@@ -128,6 +128,14 @@ impl Postgres {
         self.url(ADMIN, ADMIN)
     }
 
+    /// The superuser's URL of the server in `dir` that another process runs, or ran last; `None` when there never was
+    /// one.
+    pub fn url_of(dir: impl AsRef<Path>, database: &str) -> Option<String> {
+        let settings = Settings::<1>::of(&dir.as_ref().join("settings.json"))?;
+        let (password, [port]) = (settings.password, settings.ports);
+        Some(format!("postgres://{ADMIN}:{password}@127.0.0.1:{port}/{database}"))
+    }
+
     /// The TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.settings.ports[0]

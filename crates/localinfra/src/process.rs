@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 use crate::error::{Error, Tried};
@@ -90,7 +90,11 @@ impl Process {
 
     /// Leaves the process to others, who then see it go: an ended child that nobody waits for stays in the table.
     pub fn detach(mut self) {
-        thread::spawn(move || self.child.wait());
+        thread::spawn(move || {
+            // A signal is for the threads of whoever uses this crate.
+            let _ = SigSet::all().thread_block();
+            self.child.wait()
+        });
     }
 
     fn ended(&mut self) -> Option<ExitStatus> {

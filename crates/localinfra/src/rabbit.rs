@@ -40,6 +40,10 @@ pub struct Rabbit {
     _lock: File,
 }
 
+fn url(settings: &Settings<3>) -> String {
+    format!("amqp://{USER}:{}@127.0.0.1:{}/%2f", settings.password, settings.ports[0])
+}
+
 /// The port mapper, running in the foreground: as the daemon that Erlang would start by itself it would stay
 /// behind for ever.
 struct Epmd(Option<Process>);
@@ -75,7 +79,12 @@ impl Rabbit {
 
     /// The URL for clients.
     pub fn amqp_url(&self) -> String {
-        format!("amqp://{USER}:{}@127.0.0.1:{}/%2f", self.settings.password, self.port())
+        url(&self.settings)
+    }
+
+    /// The URL of the server in `dir` that another process runs, or ran last; `None` when there never was one.
+    pub fn url_of(dir: impl AsRef<Path>) -> Option<String> {
+        Settings::of(&dir.as_ref().join("settings.json")).as_ref().map(url)
     }
 
     /// The TCP port on 127.0.0.1.

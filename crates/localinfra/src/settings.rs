@@ -42,6 +42,13 @@ impl<const N: usize> Settings<N> {
     }
 }
 
+impl<const N: usize> Settings<N> {
+    /// The settings of a server that was started before, as they are; `None` when there was none.
+    pub fn of(file: &Path) -> Option<Self> {
+        serde_json::from_slice(&fs::read(file).ok()?).ok()
+    }
+}
+
 /// Replaces a file at once, so that no reader sees half of it, with access for its owner only.
 pub(crate) fn write_private(file: &Path, text: &[u8]) -> Result<(), Error> {
     let mut new = file.as_os_str().to_owned();
