@@ -36,18 +36,18 @@ impl Limits {
 
 /// The connection string with our defaults. What `url` itself says wins: libpq takes the last mention of a keyword.
 pub(crate) fn conninfo(url: &str, application_name: &str) -> String {
-    let defaults = std::iter::once(("application_name", application_name)).chain(TRANSPORT);
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        let (base, given) = url.split_once('?').unwrap_or((url, ""));
-        let mut query = String::new();
-        for (name, value) in defaults {
-            query.push_str(&format!("{name}={value}&"));
-        }
-        query.push_str(given);
-        format!("{base}?{}", query.trim_end_matches('&'))
-    } else {
-        let defaults: String = defaults.map(|(name, value)| format!("{name}={value} ")).collect();
-        format!("{defaults}{url}")
+    let uri = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let defaults = std::iter::once(("application_name", application_name))
+        .chain(TRANSPORT)
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join(if uri { "&" } else { " " });
+    if !uri {
+        return format!("{defaults} {url}");
+    }
+    match url.split_once('?') {
+        None | Some((_, "")) => format!("{}?{defaults}", url.trim_end_matches('?')),
+        Some((base, given)) => format!("{base}?{defaults}&{given}"),
     }
 }
 

@@ -6,7 +6,7 @@ use kit::HealthCheck;
 use crate::{Db, Error, connection};
 
 impl HealthCheck for Db {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "database"
     }
 

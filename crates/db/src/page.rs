@@ -45,6 +45,7 @@ impl List {
 
     /// Restricted by this: a filter, the organization, the parent. Call it once for each, always in the same order.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "ids, texts and numbers are given as they are at hand")]
     pub fn within(self, name: &str, value: impl ToString) -> Self {
         self.with(name.as_bytes()).with(value.to_string().as_bytes())
     }
@@ -102,8 +103,8 @@ impl Signer {
     ) -> Result<Listing<T>, Error> {
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let last = rows.last().filter(|_| more);
-        let next_cursor = last.map(|row| self.encode(list, &position(row))).transpose()?;
+        let final_row = rows.last().filter(|_| more);
+        let next_cursor = final_row.map(|row| self.encode(list, &position(row))).transpose()?;
         Ok(Listing { items: rows, next_cursor })
     }
 

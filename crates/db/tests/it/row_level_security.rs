@@ -189,6 +189,16 @@ async fn a_scope_ends_with_its_transaction() {
     let failed: Result<(), Error> = db.system("test").tx(|c| Ok(run(c, "SELECT 1 / 0").map(drop)?)).await;
     assert!(failed.is_err());
     assert_eq!(db.person(ann).tx(scope).await.unwrap(), format!("{ann}/{app}"), "after a rollback");
+    // The session itself was never touched: outside of its transaction a connection has no scope and no role.
+    db.tenant(acme).as_user(ann).tx(scope).await.unwrap();
+    let outside = |c: &mut _| {
+        run(c, "ROLLBACK")?;
+        Ok::<_, Error>(text(
+            c,
+            "concat(current_setting('app.org', true), current_setting('app.user', true), current_user)",
+        )?)
+    };
+    assert_eq!(db.system("test").tx(outside).await.unwrap(), app);
     // Even code that sets it for the session by mistake is undone by the next transaction.
     let careless = move |c: &mut _| Ok::<_, Error>(text(c, &format!("set_config('app.org', '{acme}', false)"))?);
     db.person(ann).tx(careless).await.unwrap();
