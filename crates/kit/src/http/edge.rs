@@ -10,9 +10,12 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
-    http::header::{
-        CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
-        STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    http::{
+        StatusCode,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+            STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+        },
     },
     middleware::Next,
 };
@@ -25,7 +28,7 @@ use super::{
     body::{Bounds, bounded},
     codes,
     context::{REQUEST_ID, RequestIdText},
-    json::too_large,
+    framework,
     metrics::{self, InFlight},
     problem::PROBLEM_JSON,
 };
@@ -160,7 +163,7 @@ impl Edge {
         }
         let announced = req.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if announced.is_some_and(|size| size > body_limit as u64) {
-            return Err(too_large(body_limit));
+            return Err(framework::too_large(body_limit));
         }
         Ok(())
     }
@@ -216,30 +219,43 @@ impl Edge {
 
 /// Binds a problem to its request, and makes one of the framework's plain error answers. Other forms of error (a proxied
 /// answer, OpenAI's form) have a content type of their own and pass. Logs what the operator must see, once.
-fn as_problem(facts: &Facts, response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
-    let status = response.status().as_u16();
+fn as_problem(facts: &Facts, mut response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
+    let (id, path) = (facts.id.as_str(), facts.path.as_str());
     let known = response.error().and_then(|error| error.as_error::<Problem>());
-    if status >= 500 {
-        let cause = match (known, response.error()) {
-            (Some(problem), _) => problem.chain(),
-            (None, Some(error)) => error.to_string(),
-            (None, None) => String::new(),
-        };
-        if !cause.is_empty() {
-            let code = known.map_or("", |problem| problem.code().code);
-            tracing::error!(error.code = code, error.chain = cause, "Request failed");
+    let body = match (known, response.error()) {
+        (Some(problem), _) => {
+            log(problem);
+            problem.body(id, path)
         }
-    }
-    let body = match known {
-        Some(problem) => problem.body(facts.id.as_str(), &facts.path),
-        None if is_plain(response.headers()) => {
-            Problem::new(codes::for_status(status)).body(facts.id.as_str(), &facts.path).with_status(status)
+        (None, error) if is_plain(response.headers()) => {
+            let status = response.status().as_u16();
+            match error.and_then(framework::problem) {
+                Some(problem) => problem.body(id, path),
+                None => {
+                    let mut problem = Problem::new(codes::for_status(status));
+                    if let Some(error) = error {
+                        problem = problem.caused_by(error.to_string());
+                    }
+                    log(&problem);
+                    problem.body(id, path).with_status(status)
+                }
+            }
         }
-        None => return response,
+        (None, _) => return response,
     };
+    if let Ok(status) = StatusCode::from_u16(body.status) {
+        *response.status_mut() = status;
+    }
     let mut response = response.map_body(|_, _| BoxBody::new(body.to_json()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     response
+}
+
+fn log(problem: &Problem) {
+    let chain = problem.chain();
+    if problem.code().status >= 500 && !chain.is_empty() {
+        tracing::error!(error.code = problem.code().code, error.chain = chain, "Request failed");
+    }
 }
 
 fn is_plain(headers: &HeaderMap) -> bool {

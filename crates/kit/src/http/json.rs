@@ -4,7 +4,6 @@ use std::ops::Deref;
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
     dev::Payload,
-    error::PayloadError,
     http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap},
     web::BytesMut,
 };
@@ -13,7 +12,7 @@ use serde::de::DeserializeOwned;
 use validator::Validate;
 
 use super::{
-    FieldError, HttpOptions, Problem, codes, idempotency,
+    FieldError, HttpOptions, Problem, codes, framework, idempotency,
     json_shape::{self, MAX_DEPTH, Misfit},
     validation,
 };
@@ -84,36 +83,18 @@ async fn read(req: &HttpRequest, mut payload: Payload) -> Result<BytesMut, Probl
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok())
         .unwrap_or_default();
     if announced > limit {
-        return Err(too_large(limit));
+        return Err(framework::too_large(limit));
     }
     // The announced size is believed only so far: memory is taken for what has come.
     let mut body = BytesMut::with_capacity(announced.min(8 * 1024));
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| payload_problem(error, limit))?;
+        let chunk = chunk.map_err(|error| framework::payload(&error))?;
         if body.len() + chunk.len() > limit {
-            return Err(too_large(limit));
+            return Err(framework::too_large(limit));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-pub(super) fn too_large(limit: usize) -> Problem {
-    Problem::new(&codes::PAYLOAD_TOO_LARGE).detail(format!("The body may have at most {limit} bytes"))
-}
-
-/// What a failure to read the body is for the client.
-pub(super) fn payload_problem(error: PayloadError, limit: usize) -> Problem {
-    match error {
-        PayloadError::Overflow => too_large(limit),
-        PayloadError::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => {
-            Problem::new(&codes::REQUEST_TIMEOUT).detail("The body took too long to arrive")
-        }
-        error => Problem::new(&codes::BAD_REQUEST).detail("The body could not be read to its end").caused_by(
-            // actix's error is not `Sync`.
-            error.to_string(),
-        ),
-    }
 }
 
 fn from_bytes<T: DeserializeOwned + Validate>(body: &[u8]) -> Result<T, Problem> {

@@ -93,8 +93,15 @@ pub(super) enum Misfit<T> {
     Shape(Vec<FieldError>, Option<T>),
 }
 
-/// Deserializes, naming all misfits.
+/// Deserializes an object, naming all misfits.
 pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Misfit<T>> {
+    // serde's derive takes a struct's fields from an array as well, by position.
+    if text.trim_ascii_start().starts_with(b"[") {
+        return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(text) {
+            Ok(_) => Misfit::Shape(vec![FieldError::new("", "invalid_type", "must be a JSON object")], None),
+            Err(error) => Misfit::Syntax(position(&error)),
+        });
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let error = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Ok(value) => {
@@ -364,8 +371,9 @@ mod tests {
 
     #[test]
     fn a_body_of_another_shape_is_one_mistake() {
-        assert_eq!(misfits("[1]"), pairs(&[("[0]", "invalid_type")]).into_iter().collect::<Vec<_>>());
-        assert_eq!(misfits("\"x\""), pairs(&[("", "invalid_type")]));
+        for json in ["\"x\"", "7", "null", "[1]", "[\"name\", 3]", " []"] {
+            assert_eq!(misfits(json), pairs(&[("", "invalid_type")]), "{json}");
+        }
     }
 
     #[test]

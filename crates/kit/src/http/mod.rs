@@ -9,6 +9,7 @@ pub mod codes;
 mod context;
 mod edge;
 mod etag;
+mod framework;
 mod health;
 mod idempotency;
 mod json;

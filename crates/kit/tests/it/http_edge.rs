@@ -22,6 +22,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/v1/broken").route(web::get().to(broken)))
         .service(web::resource("/v1/teapot").route(web::get().to(HttpResponse::ImATeapot)))
         .service(web::resource("/v1/foreign").route(web::get().to(foreign)))
+        .service(web::resource("/v1/form").route(web::post().to(plain_form)))
         .service(web::resource("/v1/panic").route(web::get().to(panics)))
         .service(web::resource("/v1/slow").route(web::get().to(slow)))
         .service(web::resource("/v1/stream").route(web::get().to(streams)))
@@ -34,6 +35,10 @@ async fn echo(body: web::Bytes) -> HttpResponse {
 
 /// A handler that uses the framework's own extractors, which answer in plain text.
 async fn plain_actix(_: web::Path<u32>, _: web::Query<Strict>, _: web::Json<Value>) -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
+async fn plain_form(_: web::Form<Strict>) -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
@@ -96,8 +101,20 @@ async fn every_error_leaves_as_a_problem_document() {
     assert_eq!(code(&server, Method::GET, "/v1/teapot").await, (418, "bad_request".into()));
     // The framework's own: path, query, body.
     assert_eq!(code(&server, Method::POST, "/v1/actix/x").await, (404, "not_found".into()));
-    assert_eq!(code(&server, Method::POST, "/v1/actix/1?q=x").await, (400, "bad_request".into()));
+    assert_eq!(code(&server, Method::POST, "/v1/actix/1?q=x").await, (400, "invalid_parameter".into()));
     assert_eq!(code(&server, Method::POST, "/v1/actix/1?q=1").await, (415, "unsupported_media_type".into()));
+}
+
+#[tokio::test]
+async fn bodies_that_the_framework_refuses_are_problems_too() {
+    let server = serve(routes).await;
+    let post = async |path: &str, content_type: &str, body: &'static str| {
+        let request = client().post(server.url(path)).header("content-type", content_type).body(body);
+        problem(request.send().await.unwrap()).await["code"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(post("/v1/actix/1?q=1", "application/json", "{").await, "malformed_json");
+    assert_eq!(post("/v1/form", "application/x-www-form-urlencoded", "q=x").await, "validation_failed");
+    assert_eq!(post("/v1/form", "text/plain", "q=1").await, "unsupported_media_type");
 }
 
 #[tokio::test]

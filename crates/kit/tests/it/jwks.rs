@@ -14,7 +14,7 @@ use kit::auth::{
     ClientCredentials, CredentialsError, JwkSet, JwksSource, ServiceClaims, SigningKey, TokenError, Verifier, VerifierConfig,
     sign,
 };
-use kit::{Clock, ManualClock, NewId, RandomIds, Secret, SystemClock};
+use kit::{Clock, ManualClock, RandomIds, Secret, SystemClock};
 
 use crate::http_support::{Served, serve};
 
