@@ -1,1 +1,68 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+pub mod api;
+pub mod app;
+mod clients;
+pub mod config;
+pub mod domain;
+pub mod error;
+mod jobs;
+mod proxy;
+mod state;
+mod upstream;
+
+use std::sync::Arc;
+
+use kit::{Boot, Core, ErrorCode, HealthCheck, Running, Task, Verifier};
+
+use crate::config::Config;
+use crate::state::State;
+
+/// The gateway: who calls, and where the call goes.
+pub struct Gateway;
+
+impl kit::Service for Gateway {
+    const NAME: &'static str = "gateway";
+    type Config = Config;
+
+    async fn start(boot: Boot<Config>) -> anyhow::Result<Running> {
+        let Boot { config, core } = boot;
+        let verifier = config.identity.verifier(&core)?;
+        let state = State::new(&config)?;
+        // Addresses are known from the first request on; whether somebody is there shows soon enough.
+        state.resolve().await;
+
+        let mut tasks = jobs::all(&state, config.health_interval);
+        tasks.extend(revocations(&config, &core, &verifier)?);
+        let mut checks: Vec<Arc<dyn HealthCheck>> = vec![Arc::new(jobs::KeysLoaded::new(Arc::clone(&verifier)))];
+        checks.extend(state.upstreams().map(|upstream| Arc::clone(upstream) as Arc<dyn HealthCheck>));
+        Ok(Running {
+            verifier: Some(verifier),
+            checks,
+            tasks,
+            http: config.http_options(),
+            ..Running::new(api::routes(state, Arc::clone(&core.ids)))
+        })
+    }
+
+    /// Owns no data.
+    async fn migrate(_config: Config) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn openapi() -> utoipa::openapi::OpenApi {
+        api::openapi()
+    }
+
+    fn error_codes() -> Vec<ErrorCode> {
+        error::CODES.iter().copied().copied().collect()
+    }
+}
+
+/// Sessions that end before their tokens do, as long as there is a broker to tell of them.
+fn revocations(config: &Config, core: &Core, verifier: &Arc<Verifier>) -> anyhow::Result<Option<Task>> {
+    let Some(settings) = &config.events else { return Ok(None) };
+    let broker = events::Broker::open(settings, core)?;
+    let identity = &config.identity;
+    Ok(Some(events::revocations(&broker, Arc::clone(verifier), identity.auth_client(), identity.credentials(core)?)))
+}

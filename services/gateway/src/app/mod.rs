@@ -1,0 +1,4 @@
+//! What the gateway does besides passing calls on.
+
+pub mod description;
+pub mod merge_openapi;

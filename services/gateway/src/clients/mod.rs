@@ -1,0 +1,3 @@
+//! Calls that the gateway makes on its own account.
+
+pub mod private;

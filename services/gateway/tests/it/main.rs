@@ -1,0 +1,18 @@
+//! The gateway against real local servers that check what they are sent.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod balancing;
+mod compression;
+mod configuration;
+mod cors;
+mod docs;
+mod error_codes;
+mod failures;
+mod headers;
+mod health;
+mod identity;
+mod limits;
+mod paths;
+mod smuggling;
+mod streaming;
+mod support;
