@@ -1,0 +1,9 @@
+DROP TABLE revocations;
+DROP TABLE signing_keys;
+DROP TABLE attempts;
+DROP TABLE refresh_tokens;
+DROP TABLE sessions;
+DROP TABLE deleted_organizations;
+DROP TABLE memberships;
+DROP TABLE credentials;
+DROP TABLE users;

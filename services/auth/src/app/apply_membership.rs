@@ -1,0 +1,47 @@
+//! The users service told of a membership: from now on tokens say so, and tokens that say otherwise are void.
+
+use contracts::{EventId, Origin, SessionId};
+use db::{diesel::PgConnection, inbox};
+
+use super::sessions::renew_all;
+use crate::{
+    domain::membership::{Membership, News},
+    error::Error,
+    state::AppState,
+    store::{memberships, users},
+};
+
+/// `event` names the news: hearing it again changes nothing, and neither does hearing it late.
+pub async fn apply_membership(
+    state: &AppState,
+    event: EventId,
+    origin: Origin,
+    membership: Membership,
+) -> Result<(), Error> {
+    let (inner, at) = (state.clone(), origin.at);
+    let applying = move |conn: &mut PgConnection| {
+        inbox::once(conn, crate::events::USERS_QUEUE, event, |conn| apply(conn, &inner, &origin, membership))
+    };
+    let void = state.db.system("apply_membership").tx(applying).await?;
+    state.deny(&void.unwrap_or_default(), at);
+    Ok(())
+}
+
+fn apply(
+    conn: &mut PgConnection,
+    state: &AppState,
+    origin: &Origin,
+    news: Membership,
+) -> Result<Vec<SessionId>, Error> {
+    memberships::hold_org(conn, news.org)?;
+    // Who signs in meanwhile waits here and gets the new role.
+    users::lock(conn, news.user)?;
+    let buried = memberships::is_buried(conn, news.org)?;
+    let news = Membership { role: news.role.filter(|_| !buried), ..news };
+    let known = memberships::lock(conn, news.user, news.org)?;
+    let meaning = news.judge(known.as_ref());
+    if meaning == News::Stale || !memberships::put(conn, &news, origin.at)? || meaning == News::Harmless {
+        return Ok(Vec::new());
+    }
+    renew_all(conn, state, origin, news.user)
+}
