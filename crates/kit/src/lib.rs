@@ -11,6 +11,7 @@ pub mod http;
 pub mod ids;
 pub mod lifecycle;
 pub mod metrics;
+pub mod openapi;
 pub mod outbound;
 mod process;
 pub mod seal;

@@ -40,7 +40,10 @@ pub fn render() -> String {
     })
 }
 
-#[expect(clippy::panic, reason = "a malformed or repeated name is a mistake in the source, met by the first test that runs it")]
+#[expect(
+    clippy::panic,
+    reason = "a malformed or repeated name is a mistake in the source, met by the first test that runs it"
+)]
 fn registered<C: Collector + Clone + 'static>(name: &str, metric: prometheus::Result<C>) -> C {
     let registered = metric.and_then(|metric| prometheus::register(Box::new(metric.clone())).map(|()| metric));
     match registered {

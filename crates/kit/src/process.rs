@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{self, ConfigErrors, Env, Environment, Settings, TelemetrySettings};
+use crate::config::{self, Env, Environment, Settings, TelemetrySettings};
 use crate::service::{Ports, Service};
 use crate::{telemetry, tls};
 
@@ -48,27 +48,23 @@ pub fn main_from<S: Service>(args: impl IntoIterator<Item: Into<OsString> + Clon
         }
     };
     let done = match command {
-        Command::Serve => runtime().and_then(|runtime| {
-            let done = runtime.block_on(serve::<S>());
-            telemetry::flush();
-            done
-        }),
-        Command::Migrate => runtime().and_then(|runtime| {
-            let done = runtime.block_on(migrate::<S>());
-            telemetry::flush();
-            done
-        }),
+        Command::Serve => run::<S>(serve::<S>()),
+        Command::Migrate => run::<S>(migrate::<S>()),
         Command::Openapi => S::openapi().to_pretty_json().map_err(Into::into).and_then(print),
         Command::ErrorCodes => error_codes::<S>().and_then(print),
         Command::Configuration => print(config::table(&[(S::NAME, config::describe::<S>())])),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain::<S>(&error);
-            ExitCode::FAILURE
-        }
-    }
+    if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs `work` to its end, tells of its failure, and sends the last traces and reports while the runtime still lives.
+fn run<S: Service>(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work).inspect_err(complain::<S>);
+    telemetry::flush();
+    // What ignored its token has had its time.
+    runtime.shutdown_background();
+    done
 }
 
 async fn serve<S: Service>() -> anyhow::Result<()> {
@@ -117,10 +113,6 @@ fn error_codes<S: Service>() -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&codes)?)
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
-}
-
 /// SIGTERM and SIGINT.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -147,11 +139,11 @@ fn print(text: String) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One message for a person, and one line for the log when there is one already.
-#[expect(clippy::print_stderr, reason = "the last word of a process that could not run")]
+/// The last word of a process that failed: a log line when there is a log, plain text before that.
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
 fn complain<S: Service>(error: &anyhow::Error) {
-    if error.is::<ConfigErrors>() {
-        eprintln!("{}: {error}", S::NAME);
+    if telemetry::is_up() {
+        tracing::error!(service = S::NAME, error = format!("{error:#}"), "The process ends because of an error");
     } else {
         eprintln!("{}: {error:#}", S::NAME);
     }

@@ -54,7 +54,9 @@ impl Keyring {
         for (at, entry) in text.split(',').map(str::trim).enumerate() {
             let n = at + 1;
             let (id, key) = entry.split_once(':').ok_or_else(|| format!("id:base64, which entry {n} is not"))?;
-            if !(1..=32).contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+            if !(1..=32).contains(&id.len())
+                || !id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            {
                 return Err(format!("an id of 1 to 32 letters, digits, - or _ in entry {n}"));
             }
             if keys.iter().any(|known| known.id == id) {
@@ -66,7 +68,11 @@ impl Keyring {
             bytes.zeroize();
             match cipher {
                 Ok(cipher) if !weak => keys.push(Key { id: id.to_owned(), cipher }),
-                _ => return Err(format!("{KEY_BYTES} random bytes as base64 in entry {n} ({id:?}); try: openssl rand -base64 32")),
+                _ => {
+                    return Err(format!(
+                        "{KEY_BYTES} random bytes as base64 in entry {n} ({id:?}); try: openssl rand -base64 32"
+                    ));
+                }
             }
         }
         Ok(Self(keys))
@@ -200,9 +206,15 @@ mod tests {
         let zeros = STANDARD.encode([0; 32]);
         let short = STANDARD.encode([7; 16]);
         let good = key(3);
-        for bad in
-            ["", "a", &format!("a:{zeros}"), &format!("a:{short}"), "a:***", &format!("a:{good},a:{good}"), &format!("ü:{good}")]
-        {
+        for bad in [
+            "",
+            "a",
+            &format!("a:{zeros}"),
+            &format!("a:{short}"),
+            "a:***",
+            &format!("a:{good},a:{good}"),
+            &format!("ü:{good}"),
+        ] {
             let message = Keyring::from_config(bad).unwrap_err();
             assert!(!message.contains(&good) && !message.contains(&zeros), "{message}");
         }

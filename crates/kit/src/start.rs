@@ -76,9 +76,8 @@ pub async fn start<S: Service>(mut env: Env, ports: Ports) -> anyhow::Result<Sta
         shutdown: shutdown.clone(),
         lifecycle: lifecycle.clone(),
     };
-    let running = S::start(Boot { config, core: core.clone() })
-        .await
-        .with_context(|| format!("{} could not start", S::NAME))?;
+    let running =
+        S::start(Boot { config, core: core.clone() }).await.with_context(|| format!("{} could not start", S::NAME))?;
     let servers = serve(ServerParts {
         core,
         listener,
@@ -94,7 +93,8 @@ pub async fn start<S: Service>(mut env: Env, ports: Ports) -> anyhow::Result<Sta
     .with_context(|| format!("{} could not serve", S::NAME))?;
 
     undo.disarm();
-    let started = Started::new::<S>(servers, running.tasks, lifecycle, shutdown, http.drain_delay, (addr, private_addr));
+    let started =
+        Started::new::<S>(servers, running.tasks, lifecycle, shutdown, http.drain_delay, (addr, private_addr));
     tracing::info!(
         service = S::NAME,
         http.addr = %addr,
@@ -128,7 +128,8 @@ impl Started {
                 tasks::spawn(name, async move {
                     let ended = server.await;
                     if !shutdown.is_cancelled() {
-                        let why = ended.err().map_or_else(|| "it stopped by itself".to_owned(), |error| error.to_string());
+                        let why =
+                            ended.err().map_or_else(|| "it stopped by itself".to_owned(), |error| error.to_string());
                         let _ = report.send(anyhow!("the server {name} of {} ended: {why}", S::NAME));
                     }
                 }),

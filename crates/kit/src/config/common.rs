@@ -87,7 +87,7 @@ impl Settings for HttpSettings {
                 "Address and port for health, metrics and the API description. Keep it inside.",
                 "127.0.0.1:9090",
             ),
-            workers: env.or("BRAINOPS_HTTP_WORKERS", "Threads that serve HTTP; about one a core.", "2"),
+            workers: env.or::<Workers>("BRAINOPS_HTTP_WORKERS", "Threads that serve HTTP.", "auto").0,
             drain_delay: env
                 .or::<Millis>(
                     "BRAINOPS_DRAIN_DELAY_MS",
@@ -96,6 +96,24 @@ impl Settings for HttpSettings {
                 )
                 .0,
         }
+    }
+}
+
+/// A number of threads; `auto` is one a core.
+struct Workers(NonZeroUsize);
+
+impl Value for Workers {
+    const EXPECTED: &'static str = "auto for one a core, or a whole number, 1 or more";
+
+    fn parse(raw: &str) -> Result<Self, String> {
+        if raw == "auto" {
+            return Ok(Self(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)));
+        }
+        raw.parse().map(Self).map_err(|_| Self::EXPECTED.to_owned())
+    }
+
+    fn placeholder() -> Self {
+        Self(NonZeroUsize::MIN)
     }
 }
 
@@ -153,7 +171,8 @@ impl Settings for TelemetrySettings {
             log: env.or(
                 "BRAINOPS_LOG",
                 "Which log lines are written: a level, or levels by module such as `info,auth=debug`.",
-                "info",
+                // actix's own server tells of its threads at every start and stop.
+                "info,actix_server=warn",
             ),
             otlp_endpoint: env.optional(
                 "OTEL_EXPORTER_OTLP_ENDPOINT",

@@ -74,7 +74,11 @@ impl Env {
                         dotenvy::Error::LineParse(_, at) => format!("a line with a mistake near its character {at}"),
                         _ => "a file that cannot be read".to_owned(),
                     };
-                    self.problems.push(Problem { name: path.to_owned(), found: at, expected: "lines of NAME=value".into() });
+                    self.problems.push(Problem {
+                        name: path.to_owned(),
+                        found: at,
+                        expected: "lines of NAME=value, with quotes around a value that has spaces".into(),
+                    });
                     return;
                 }
             }
@@ -145,7 +149,8 @@ impl Env {
         match T::parse(raw) {
             Ok(value) => Some(value),
             Err(expected) => {
-                let found = if secret { "a value that does not fit (not shown)".to_owned() } else { format!("{raw:?}") };
+                let found =
+                    if secret { "a value that does not fit (not shown)".to_owned() } else { format!("{raw:?}") };
                 self.problems.push(Problem { name: name.to_owned(), found, expected });
                 // Reported once: a required variable with a wrong value is not missing as well.
                 Some(T::placeholder())

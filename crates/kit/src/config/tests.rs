@@ -49,18 +49,18 @@ fn a_secret_is_not_shown_by_the_environment() {
 fn a_file_adds_what_is_not_set() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("env");
-    std::fs::write(&path, "# comment\nA=from file\nB=\"two words\"\n").unwrap();
+    std::fs::write(&path, "# comment\nA=file\nB=\"two words\"\n").unwrap();
     let mut from_both = env(&[("A", "from process")]);
     from_both.add_file(path.to_str().unwrap());
     assert_eq!(from_both.values()["A"], "from process");
     assert_eq!(from_both.values()["B"], "two words");
     from_both.finish().unwrap();
 
-    std::fs::write(&path, "A=ok\nSECRET hunter2\n").unwrap();
+    std::fs::write(&path, "A=ok\nSECRET=hunter2 and more\n").unwrap();
     let mut broken = env(&[]);
     broken.add_file(path.to_str().unwrap());
     let message = broken.finish().unwrap_err().to_string();
-    assert!(message.contains("NAME=value") && !message.contains("hunter2"), "{message}");
+    assert!(message.contains("lines of NAME=value") && !message.contains("hunter2"), "{message}");
 
     let mut absent = env(&[]);
     absent.add_file("/nowhere/.env");
@@ -69,7 +69,8 @@ fn a_file_adds_what_is_not_set() {
 
 #[test]
 fn telemetry_is_checked_before_it_starts() {
-    let mut bad = env(&[("BRAINOPS_LOG", "a=b=c"), ("OTEL_TRACES_SAMPLER_ARG", "2"), ("SENTRY_DSN", "https://hunter2")]);
+    let mut bad =
+        env(&[("BRAINOPS_LOG", "a=b=c"), ("OTEL_TRACES_SAMPLER_ARG", "2"), ("SENTRY_DSN", "https://hunter2")]);
     TelemetrySettings::read(&mut bad);
     let errors = bad.finish().unwrap_err();
     assert_eq!(errors.names().collect::<Vec<_>>(), ["BRAINOPS_LOG", "OTEL_TRACES_SAMPLER_ARG", "SENTRY_DSN"]);

@@ -10,30 +10,30 @@ use super::OutboundError;
 /// IPv4 that is not the public internet: IANA's special-purpose registry (RFC 6890 and its updates), multicast, and the
 /// one metadata address that lies in public space.
 const CLOSED_V4: &[Ipv4Net] = &[
-    v4([0, 0, 0, 0], 8),          // "this network"; 0.0.0.0 reaches the machine itself
-    v4([10, 0, 0, 0], 8),         // private
-    v4([100, 64, 0, 0], 10),      // shared by carriers (CGNAT); metadata of one cloud
-    v4([127, 0, 0, 0], 8),        // loopback
-    v4([168, 63, 129, 16], 32),   // metadata and DNS of one cloud
-    v4([169, 254, 0, 0], 16),     // link-local; metadata of most clouds
-    v4([172, 16, 0, 0], 12),      // private
-    v4([192, 0, 0, 0], 24),       // protocol assignments; metadata of one cloud
-    v4([192, 0, 2, 0], 24),       // documentation
-    v4([192, 88, 99, 0], 24),     // 6to4 relays, deprecated
-    v4([192, 168, 0, 0], 16),     // private
-    v4([198, 18, 0, 0], 15),      // benchmarking
-    v4([198, 51, 100, 0], 24),    // documentation
-    v4([203, 0, 113, 0], 24),     // documentation
-    v4([224, 0, 0, 0], 4),        // multicast
-    v4([240, 0, 0, 0], 4),        // reserved and broadcast
+    v4([0, 0, 0, 0], 8),        // "this network"; 0.0.0.0 reaches the machine itself
+    v4([10, 0, 0, 0], 8),       // private
+    v4([100, 64, 0, 0], 10),    // shared by carriers (CGNAT); metadata of one cloud
+    v4([127, 0, 0, 0], 8),      // loopback
+    v4([168, 63, 129, 16], 32), // metadata and DNS of one cloud
+    v4([169, 254, 0, 0], 16),   // link-local; metadata of most clouds
+    v4([172, 16, 0, 0], 12),    // private
+    v4([192, 0, 0, 0], 24),     // protocol assignments; metadata of one cloud
+    v4([192, 0, 2, 0], 24),     // documentation
+    v4([192, 88, 99, 0], 24),   // 6to4 relays, deprecated
+    v4([192, 168, 0, 0], 16),   // private
+    v4([198, 18, 0, 0], 15),    // benchmarking
+    v4([198, 51, 100, 0], 24),  // documentation
+    v4([203, 0, 113, 0], 24),   // documentation
+    v4([224, 0, 0, 0], 4),      // multicast
+    v4([240, 0, 0, 0], 4),      // reserved and broadcast
 ];
 
 /// IPv6 is the other way round: only global unicast space is open, except for
 const CLOSED_V6: &[Ipv6Net] = &[
-    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),      // protocol assignments; Teredo carries IPv4 in it
-    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),  // documentation
-    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16),      // 6to4 carries IPv4 in it
-    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),      // documentation
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), // protocol assignments; Teredo carries IPv4 in it
+    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), // documentation
+    v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16), // 6to4 carries IPv4 in it
+    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), // documentation
 ];
 const OPEN_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 /// NAT64 (RFC 6052): how networks without IPv4 reach it. As good as the IPv4 address inside.
@@ -95,23 +95,70 @@ mod tests {
 
     #[test]
     fn public_addresses_are_open() {
-        for open in ["1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.0.1", "100.128.0.1", "223.255.255.255",
-            "2606:4700:4700::1111", "2a00:1450:4001::8a", "64:ff9b::808:808"]
-        {
+        for open in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "172.15.0.1",
+            "172.32.0.1",
+            "100.63.0.1",
+            "100.128.0.1",
+            "223.255.255.255",
+            "2606:4700:4700::1111",
+            "2a00:1450:4001::8a",
+            "64:ff9b::808:808",
+        ] {
             assert!(is_public(open.parse().unwrap()), "{open}");
         }
     }
 
     #[test]
     fn everything_else_is_closed() {
-        for closed in ["0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "127.0.0.1",
-            "127.255.255.254", "168.63.129.16", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.192",
-            "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.7", "203.0.113.9", "224.0.0.1",
-            "239.255.255.250", "240.0.0.1", "255.255.255.255",
-            "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:8.8.8.8",
-            "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "100::1", "fc00::1", "fd00:ec2::254", "fe80::1",
-            "fec0::1", "ff02::1", "2001::1", "2001:db8::1", "2002:7f00:1::", "3fff::1", "5f00::1"]
-        {
+        for closed in [
+            "0.0.0.0",
+            "0.1.2.3",
+            "10.0.0.1",
+            "10.255.255.255",
+            "100.64.0.1",
+            "100.100.100.200",
+            "127.0.0.1",
+            "127.255.255.254",
+            "168.63.129.16",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.192",
+            "192.0.2.1",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.7",
+            "203.0.113.9",
+            "224.0.0.1",
+            "239.255.255.250",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::127.0.0.1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "::ffff:8.8.8.8",
+            "64:ff9b::7f00:1",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::1",
+            "100::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "2001::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "3fff::1",
+            "5f00::1",
+        ] {
             assert!(!is_public(closed.parse().unwrap()), "{closed}");
         }
     }

@@ -87,7 +87,8 @@ impl InternalClient {
             let path = format!("{}/", base.path());
             base.set_path(&path);
         }
-        Self { peer, base, deadline: Duration::from_secs(5), http: super::plain_client() }
+        let http = super::plain_client_of(&base);
+        Self { peer, base, deadline: Duration::from_secs(5), http }
     }
 
     /// The same with another default deadline.

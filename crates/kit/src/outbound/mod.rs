@@ -185,7 +185,9 @@ impl Outbound {
     fn client(&self) -> &reqwest::Client {
         self.0.client.get_or_init(|| {
             let guard = Guard { policy: self.0.policy.clone(), lookup: self.0.lookup.clone() };
-            build(|| reqwest::Client::builder().dns_resolver(Arc::new(guard.clone())).user_agent("BrainOps/1 (+outbound)"))
+            build(|| {
+                reqwest::Client::builder().dns_resolver(Arc::new(guard.clone())).user_agent("BrainOps/1 (+outbound)")
+            })
         })
     }
 }
@@ -272,24 +274,38 @@ pub fn plain_client() -> reqwest::Client {
     build(reqwest::Client::builder)
 }
 
-/// Builds with what holds for every client of ours. `builder` may be asked twice.
+/// [`plain_client`] for one server. When that speaks http, the client has no certificates and trusts no https server:
+/// loading the machine's takes many milliseconds.
+pub fn plain_client_of(server: &Url) -> reqwest::Client {
+    if server.scheme() == "https" {
+        return plain_client();
+    }
+    finish(common(reqwest::Client::builder()).tls_certs_only([]))
+}
+
+/// Builds with the machine's root certificates. `builder` may be asked twice.
 fn build(builder: impl Fn() -> reqwest::ClientBuilder) -> reqwest::Client {
-    crate::tls::install();
-    let common = || {
-        builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(3))
-            .pool_idle_timeout(Duration::from_secs(60))
-            .tcp_nodelay(true)
-    };
-    let without_roots = |error: reqwest::Error| {
+    common(builder()).build().unwrap_or_else(|error| {
         // A machine without certificates can still speak http to its neighbours; https will say what is wrong.
         tracing::warn!(%error, "TLS has no root certificates, so no https server will be trusted; install ca-certificates");
-        common().tls_certs_only([]).build()
-    };
-    #[expect(clippy::expect_used, reason = "a fixed configuration: the provider is installed, the certificates are none")]
-    common().build().or_else(without_roots).expect("an HTTP client without certificates")
+        finish(common(builder()).tls_certs_only([]))
+    })
+}
+
+/// What holds for every client of ours.
+fn common(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    crate::tls::install();
+    builder
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(3))
+        .pool_idle_timeout(Duration::from_secs(60))
+        .tcp_nodelay(true)
+}
+
+#[expect(clippy::expect_used, reason = "a fixed configuration: the provider is installed, no certificate can be wrong")]
+fn finish(builder: reqwest::ClientBuilder) -> reqwest::Client {
+    builder.build().expect("an HTTP client without certificates")
 }
 
 #[cfg(test)]

@@ -23,7 +23,9 @@ type Ask = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send 
 pub(super) struct Lookup(Arc<Ask>);
 
 impl Lookup {
-    pub(super) fn new(ask: impl Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync + 'static) -> Self {
+    pub(super) fn new(
+        ask: impl Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(ask))
     }
 }

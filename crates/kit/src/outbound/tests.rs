@@ -75,28 +75,76 @@ async fn ssrf_corpus() {
     let outbound = Outbound::new(Policy { http_too: true, also: Vec::new() });
     for url in [
         // loopback in every spelling
-        "http://127.0.0.1/", "http://127.1/", "http://127.0.1/", "http://2130706433/", "http://0x7f000001/", "http://0x7f.1/",
-        "http://0177.0.0.1/", "http://017700000001/", "http://127.0.0.1./", "http://0/", "http://0.0.0.0/", "http://[::]/",
-        "http://[::1]/", "http://[0:0:0:0:0:0:0:1]/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:7f00:1]/",
-        "http://[::127.0.0.1]/", "http://[64:ff9b::127.0.0.1]/", "http://①②⑦.⓪.⓪.①/", "http://１２７.０.０.１/",
-        "http://127。0。0。1/", "http://%31%32%37.0.0.1/", "http:127.0.0.1/", "http:\\\\127.0.0.1\\", "http:////127.0.0.1/",
+        "http://127.0.0.1/",
+        "http://127.1/",
+        "http://127.0.1/",
+        "http://2130706433/",
+        "http://0x7f000001/",
+        "http://0x7f.1/",
+        "http://0177.0.0.1/",
+        "http://017700000001/",
+        "http://127.0.0.1./",
+        "http://0/",
+        "http://0.0.0.0/",
+        "http://[::]/",
+        "http://[::1]/",
+        "http://[0:0:0:0:0:0:0:1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://[::ffff:7f00:1]/",
+        "http://[::127.0.0.1]/",
+        "http://[64:ff9b::127.0.0.1]/",
+        "http://①②⑦.⓪.⓪.①/",
+        "http://１２７.０.０.１/",
+        "http://127。0。0。1/",
+        "http://%31%32%37.0.0.1/",
+        "http:127.0.0.1/",
+        "http:\\\\127.0.0.1\\",
+        "http:////127.0.0.1/",
         // private, carrier, link-local, metadata, multicast, broadcast, reserved
-        "http://10.0.0.1/", "http://172.16.5.4/", "http://192.168.0.1/", "http://3232235521/", "http://100.64.0.1/",
-        "http://169.254.169.254/latest/meta-data/", "http://0xa9fea9fe/", "http://[::ffff:169.254.169.254]/",
-        "http://[fd00:ec2::254]/", "http://[fe80::1]/", "http://100.100.100.200/", "http://192.0.0.192/",
-        "http://168.63.129.16/", "http://224.0.0.1/", "http://255.255.255.255/", "http://240.0.0.1/", "http://[ff02::1]/",
+        "http://10.0.0.1/",
+        "http://172.16.5.4/",
+        "http://192.168.0.1/",
+        "http://3232235521/",
+        "http://100.64.0.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://0xa9fea9fe/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[fd00:ec2::254]/",
+        "http://[fe80::1]/",
+        "http://100.100.100.200/",
+        "http://192.0.0.192/",
+        "http://168.63.129.16/",
+        "http://224.0.0.1/",
+        "http://255.255.255.255/",
+        "http://240.0.0.1/",
+        "http://[ff02::1]/",
         // names that mean inside
-        "http://localhost/", "http://LOCALHOST/", "http://localhost./", "http://localhost../", "http://a.localhost/",
-        "http://metadata.google.internal/", "http://printer.local/", "http://router.home.arpa./",
+        "http://localhost/",
+        "http://LOCALHOST/",
+        "http://localhost./",
+        "http://localhost../",
+        "http://a.localhost/",
+        "http://metadata.google.internal/",
+        "http://printer.local/",
+        "http://router.home.arpa./",
         // credentials that disguise the host
-        "http://example.com@127.0.0.1/", "http://user:pass@example.com/", "http://@127.0.0.1/",
+        "http://example.com@127.0.0.1/",
+        "http://user:pass@example.com/",
+        "http://@127.0.0.1/",
         // other schemes
-        "ftp://example.com/", "file:///etc/passwd", "gopher://127.0.0.1:6379/_INFO", "unix:/run/x.sock", "data:,x",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1:6379/_INFO",
+        "unix:/run/x.sock",
+        "data:,x",
     ] {
         // What is no URL at all cannot be called either.
         let Ok(url) = Url::parse(url) else { continue };
         let refused = outbound.call(Call::new(Method::GET, url.clone())).await.unwrap_err();
-        assert!(!matches!(refused, OutboundError::Failed(_) | OutboundError::Timeout(_)), "{url} was tried: {refused:?}");
+        assert!(
+            !matches!(refused, OutboundError::Failed(_) | OutboundError::Timeout(_)),
+            "{url} was tried: {refused:?}"
+        );
     }
 }
 
@@ -109,7 +157,8 @@ async fn plain_http_needs_permission() {
 #[tokio::test]
 async fn a_name_is_judged_by_what_it_resolves_to() {
     for inside in ["127.0.0.1", "10.1.2.3", "::1", "169.254.169.254", "::ffff:127.0.0.1", "1.1.1.1 127.0.0.1"] {
-        let (outbound, asked) = scripted(Policy { http_too: true, also: Vec::new() }, Vec::leak(vec![&*inside.to_owned().leak()]));
+        let (outbound, asked) =
+            scripted(Policy { http_too: true, also: Vec::new() }, Vec::leak(vec![&*inside.to_owned().leak()]));
         for host in ["innocent.example", "innocent.example."] {
             let refused = get(&outbound, &format!("http://{host}/")).await.unwrap_err();
             assert!(matches!(refused, OutboundError::Address), "{inside}: {refused:?}");
@@ -134,10 +183,20 @@ async fn a_name_that_changes_its_mind_gains_nothing() {
 
 #[tokio::test]
 async fn every_redirect_is_checked() {
-    for inside in ["http://127.0.0.2/", "http://[::1]/", "http://0x7f000002/", "http://localhost/", "ftp://1.1.1.1/", "//127.0.0.2/x"] {
+    for inside in [
+        "http://127.0.0.2/",
+        "http://[::1]/",
+        "http://0x7f000002/",
+        "http://localhost/",
+        "ftp://1.1.1.1/",
+        "//127.0.0.2/x",
+    ] {
         let server = Server::start(vec![redirect_to(302, inside)]).await;
         let refused = get(&Outbound::new(lenient()), server.url("/").as_str()).await.unwrap_err();
-        assert!(!matches!(refused, OutboundError::Failed(_) | OutboundError::Timeout(_)), "{inside} was tried: {refused:?}");
+        assert!(
+            !matches!(refused, OutboundError::Failed(_) | OutboundError::Timeout(_)),
+            "{inside} was tried: {refused:?}"
+        );
         assert_eq!(server.seen().len(), 1);
     }
 }
@@ -158,7 +217,10 @@ async fn redirects_are_followed_and_counted() {
     let reached = Outbound::new(lenient()).call(call).await.unwrap();
     assert_eq!(reached.url.path(), "/two");
     let seen = server.seen();
-    assert!(seen[1].starts_with("POST /two ") && seen[1].contains("x-signature: s") && seen[1].ends_with("payload"), "{seen:?}");
+    assert!(
+        seen[1].starts_with("POST /two ") && seen[1].contains("x-signature: s") && seen[1].ends_with("payload"),
+        "{seen:?}"
+    );
 
     let server = Server::start(vec![redirect_to(301, "/"); 3]).await;
     let mut call = Call::new(Method::GET, server.url("/"));
@@ -179,7 +241,9 @@ async fn secrets_do_not_follow_to_another_origin() {
     let first = Server::start(vec![redirect_to(303, other.url("/there").as_str())]).await;
     let mut call = Call::new(Method::POST, first.url("/"));
     call.body = "payload".into();
-    for (name, value) in [("authorization", "Bearer t"), ("cookie", "c=1"), ("x-api-key", "k"), ("accept", "a/b"), ("host", "evil")] {
+    for (name, value) in
+        [("authorization", "Bearer t"), ("cookie", "c=1"), ("x-api-key", "k"), ("accept", "a/b"), ("host", "evil")]
+    {
         call.headers.insert(name, value.parse().unwrap());
     }
     Outbound::new(lenient()).call(call).await.unwrap();
@@ -233,16 +297,22 @@ mod internal {
 
     #[tokio::test]
     async fn an_answer_is_read_and_the_token_sent() {
-        let server = Server::start(vec![answer("200 OK", "Content-Type: application/json\r\n", r#"{"name":"x"}"#)]).await;
+        let server =
+            Server::start(vec![answer("200 OK", "Content-Type: application/json\r\n", r#"{"name":"x"}"#)]).await;
         let thing: Thing = client(&server).get("/internal/things?limit=1").bearer("tok").json().await.unwrap();
         assert_eq!(thing, Thing { name: "x".into() });
         let seen = &server.seen()[0];
-        assert!(seen.starts_with("GET /internal/things?limit=1 HTTP/1.1") && seen.contains("authorization: Bearer tok"), "{seen}");
+        assert!(
+            seen.starts_with("GET /internal/things?limit=1 HTTP/1.1") && seen.contains("authorization: Bearer tok"),
+            "{seen}"
+        );
     }
 
     #[tokio::test]
     async fn a_problem_keeps_its_code() {
-        let server = Server::start(vec![answer("409 Conflict", "", r#"{"code":"already_there"}"#), answer("503 Busy", "", "")]).await;
+        let server =
+            Server::start(vec![answer("409 Conflict", "", r#"{"code":"already_there"}"#), answer("503 Busy", "", "")])
+                .await;
         let refused = client(&server).post("/x").body(&serde_json::json!({"a": 1})).done().await.unwrap_err();
         assert_eq!(refused.to_string(), "auth answered 409 Conflict already_there");
         assert!(!refused.is_transient());

@@ -91,7 +91,8 @@ where
         }
         fields.0.extend(own.0);
 
-        let line = Line { level: *event.metadata().level(), target: &target, message: &message, trace, fields: &fields.0 };
+        let line =
+            Line { level: *event.metadata().level(), target: &target, message: &message, trace, fields: &fields.0 };
         let line = match self.style {
             Style::Json => line.json(),
             Style::Human => line.human(),
@@ -161,7 +162,10 @@ impl Line<'_> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a log line tells the machine's time, also in a test that stops the clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a log line tells the machine's time, also in a test that stops the clock"
+)]
 fn now() -> String {
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }

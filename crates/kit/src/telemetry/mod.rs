@@ -15,7 +15,6 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -48,17 +47,22 @@ pub fn init(settings: &TelemetrySettings, name: &'static str, environment: Envir
         let lines = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
         let context = filter_fn(|meta| meta.is_span() && *meta.level() <= tracing::Level::INFO);
         let traced = filter_fn(|meta| *meta.level() <= tracing::Level::INFO && meta.target() != SCOPE);
-        let reported = filter_fn(|meta| *meta.level() == tracing::Level::ERROR && meta.is_event() && meta.target() != PANIC);
+        let reported =
+            filter_fn(|meta| *meta.level() == tracing::Level::ERROR && meta.is_event() && meta.target() != PANIC);
 
         let installed = tracing_subscriber::registry()
             .with(traces::layer(&provider).with_filter(traced))
             .with(logs::LogLayer::new(style, std::io::stderr).with_filter(lines.or(context)))
             .with(reports.then(|| sentry::integrations::tracing::ErrorLayer::new().with_filter(reported)))
-            .with(LevelFilter::TRACE)
             .try_init();
         // Someone else's subscriber is in place (a test's); then ids come from there or not at all.
         installed.is_ok().then_some(provider)
     });
+}
+
+/// Whether log lines are written. Before that, whoever has something to say says it on standard error.
+pub(crate) fn is_up() -> bool {
+    PROVIDER.get().is_some()
 }
 
 /// Sends what has not left yet. Called once, when the process ends, from outside the runtime.

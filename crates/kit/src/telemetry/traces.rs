@@ -22,7 +22,11 @@ use crate::config::{Environment, TelemetrySettings};
 
 /// A provider that exports when an endpoint is set. Without one it still gives ids, and follows the caller's decision
 /// on sampling so that the flag travels on unchanged.
-pub(super) fn provider(settings: &TelemetrySettings, name: &'static str, environment: Environment) -> SdkTracerProvider {
+pub(super) fn provider(
+    settings: &TelemetrySettings,
+    name: &'static str,
+    environment: Environment,
+) -> SdkTracerProvider {
     let resource = Resource::builder()
         .with_service_name(name)
         .with_attributes([
@@ -39,7 +43,7 @@ pub(super) fn provider(settings: &TelemetrySettings, name: &'static str, environ
     let builder = builder.with_sampler(Sampler::ParentBased(Box::new(root)));
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
-        .with_http_client(OnRuntime::new())
+        .with_http_client(OnRuntime::new(endpoint))
         .with_endpoint(format!("{}/v1/traces", endpoint.as_str().trim_end_matches('/')))
         .with_timeout(Duration::from_secs(10))
         .build();
@@ -102,6 +106,11 @@ fn current() -> Option<SpanContext> {
 }
 
 fn remote(traceparent: &str) -> Option<SpanContext> {
+    // The propagator does not count digits; later versions may add fields after these four.
+    let mut fields = traceparent.split('-').map(str::len);
+    if ![2, 32, 16, 2].into_iter().all(|len| fields.next() == Some(len)) {
+        return None;
+    }
     let carrier = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
     // From an empty context: what is current here must not stand in for a header that does not parse.
     let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier);
@@ -117,8 +126,8 @@ struct OnRuntime {
 }
 
 impl OnRuntime {
-    fn new() -> Self {
-        Self { runtime: tokio::runtime::Handle::current(), client: crate::outbound::plain_client() }
+    fn new(endpoint: &url::Url) -> Self {
+        Self { runtime: tokio::runtime::Handle::current(), client: crate::outbound::plain_client_of(endpoint) }
     }
 }
 
@@ -138,7 +147,10 @@ impl HttpClient for OnRuntime {
         Self: 'f,
     {
         let client = self.client.clone();
-        #[expect(clippy::disallowed_methods, reason = "called from a thread outside the runtime, which tasks::spawn needs")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "called from a thread outside the runtime, which tasks::spawn needs"
+        )]
         let sent = self.runtime.spawn(async move {
             let answer = client.execute(request.try_into()?).await?;
             let mut response = Response::builder().status(answer.status());
@@ -196,7 +208,8 @@ mod tests {
     #[test]
     fn a_malformed_header_starts_a_new_trace() {
         with_tracing(|| {
-            for bad in ["", "x", "00-0-0-00", &PARENT[..54], "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"] {
+            for bad in ["", "x", "00-0-0-00", &PARENT[..54], "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]
+            {
                 let span = tracing::info_span!("request");
                 assert!(!continue_trace(&span, bad), "{bad:?}");
                 let _in = span.enter();

@@ -10,8 +10,12 @@ async fn start(more: &[(&str, &str)]) -> anyhow::Result<Started> {
     kit::start::<Tiny>(Env::from_map(values(more)), Ports::real()).await
 }
 
+fn client() -> reqwest::Client {
+    kit::outbound::plain_client_of(&"http://127.0.0.1".parse().unwrap())
+}
+
 async fn get(addr: std::net::SocketAddr, path: &str) -> (u16, String) {
-    let answer = reqwest::get(format!("http://{addr}{path}")).await.unwrap();
+    let answer = client().get(format!("http://{addr}{path}")).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
@@ -44,26 +48,33 @@ async fn several_services_share_a_process() {
 
 #[tokio::test]
 async fn it_drains() {
-    let mut started = start(&[("BRAINOPS_DRAIN_DELAY_MS", "200"), ("TINY_TASK", "last")]).await.unwrap();
+    let mut started = start(&[("BRAINOPS_DRAIN_DELAY_MS", "1000"), ("TINY_TASK", "last")]).await.unwrap();
     let (public, private) = (started.addr, started.private_addr);
     let begun = Instant::now();
     let slow = kit::tasks::spawn("test.slow", async move { get(public, "/v1/slow").await });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // A request that was begun is counted; this one is only reached when the slow one is.
+    let running = "http_requests_in_flight{service=\"tiny\"} 1";
+    let reached = async {
+        while !get(private, "/metrics").await.1.contains(running) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), reached).await.unwrap();
 
     let no_failure = tokio::time::timeout(Duration::from_millis(1), started.failed()).await;
     assert!(no_failure.is_err());
     let stopped = kit::tasks::spawn("test.stop", started.stop());
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::task::yield_now().await;
     assert_eq!(get(private, "/readyz").await.0, 503, "load balancers are told first");
     assert_eq!(get(private, "/livez").await.0, 200, "nobody should kill it");
     assert_eq!(get(public, "/v1/hello").await.0, 200, "and until they noticed, all goes on");
+    assert!(begun.elapsed() < Duration::from_secs(1), "too slow to see it");
 
-    tokio::time::sleep(Duration::from_millis(250)).await;
-    assert!(reqwest::get(format!("http://{public}/v1/hello")).await.is_err(), "then nothing new is accepted");
     assert_eq!(slow.await.unwrap(), (200, "at last".into()), "what was begun is finished");
+    assert!(client().get(format!("http://{public}/v1/hello")).send().await.is_err(), "but nothing new is accepted");
     assert!(stopped.await.unwrap(), "nothing was cut off");
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    assert!(reqwest::get(format!("http://{private}/livez")).await.is_err());
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert!(client().get(format!("http://{private}/livez")).send().await.is_err());
 }
 
 #[tokio::test]
@@ -112,7 +123,9 @@ async fn a_port_in_use_is_named_with_its_variable() {
         let message = refused.to_string();
         assert_eq!(
             message,
-            format!("tiny cannot listen on {taken}: another process uses this port. Set {variable} to another address.")
+            format!(
+                "tiny cannot listen on {taken}: another process uses this port. Set {variable} to another address."
+            )
         );
     }
     let elsewhere = start(&[("BRAINOPS_HTTP_ADDR", "192.0.2.1:80")]).await.unwrap_err().to_string();
@@ -137,7 +150,7 @@ async fn dropping_it_ends_it() {
     let public = started.addr;
     drop(started);
     let gone = async {
-        while reqwest::get(format!("http://{public}/v1/hello")).await.is_ok() {
+        while client().get(format!("http://{public}/v1/hello")).send().await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

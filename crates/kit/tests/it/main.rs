@@ -1,5 +1,11 @@
 //! Kit from outside: a tiny service is started, asked, broken and stopped, inside this process and as one of its own.
 
+mod http_edge;
+mod http_extractors;
+mod http_support;
+mod jwks;
+mod jwt_corpus;
 mod lifecycle;
+mod principals;
 mod process;
 mod tiny;

@@ -50,11 +50,14 @@ impl Process {
     fn serve(more: &[(&str, &str)]) -> Self {
         let mut child = command("serve", more).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        log.read_line(&mut line).unwrap();
-        let ready: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
-        assert_eq!(ready["message"], "The service is ready", "{line}");
-        let addr = ready["http.addr"].as_str().unwrap().parse().unwrap();
+        let addr = loop {
+            let mut line = String::new();
+            assert_ne!(log.read_line(&mut line).unwrap(), 0, "it ended before it was ready");
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+            if line["message"] == "The service is ready" {
+                break line["http.addr"].as_str().unwrap().parse().unwrap();
+            }
+        };
         Self { child, log, addr }
     }
 
@@ -66,15 +69,19 @@ impl Process {
     fn end(mut self) -> (bool, Vec<serde_json::Value>) {
         let mut rest = String::new();
         self.log.read_to_string(&mut rest).unwrap();
-        let lines = rest.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        (self.child.wait().unwrap().success(), lines)
+        (self.child.wait().unwrap().success(), json_lines(&rest))
     }
+}
+
+fn json_lines(log: &str) -> Vec<serde_json::Value> {
+    log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 fn get(addr: SocketAddr, path: &str, headers: &[(&str, &str)]) -> u16 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut request = reqwest::Client::new().get(format!("http://{addr}{path}"));
+        let url = format!("http://{addr}{path}").parse().unwrap();
+        let mut request = kit::outbound::plain_client_of(&url).get(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -90,7 +97,8 @@ fn sigterm_and_sigint_end_it_in_good_order() {
         process.signal(signal);
         let (orderly, log) = process.end();
         assert!(orderly, "{log:?}");
-        assert_eq!(log.last().unwrap()["message"], "The service has stopped");
+        let messages: Vec<_> = log.iter().filter_map(|line| line["message"].as_str()).collect();
+        assert_eq!(messages.last(), Some(&"The service has stopped"), "{messages:?}");
     }
 }
 
@@ -110,19 +118,16 @@ fn a_second_signal_ends_it_at_once() {
 fn a_failing_task_ends_the_process_with_one_clear_message() {
     let (orderly, _, stderr) = run("serve", &[("TINY_TASK", "fail")]);
     assert!(!orderly);
-    let plain: Vec<_> = stderr.lines().filter(|line| line.starts_with("tiny: ")).collect();
-    assert_eq!(plain, ["tiny: the task tiny.task of tiny failed: on purpose"], "{stderr}");
+    let errors: Vec<_> = json_lines(&stderr).into_iter().filter(|line| line["level"] == "ERROR").collect();
+    assert_eq!(errors.len(), 1, "{stderr}");
+    assert_eq!(errors[0]["error"], "the task tiny.task of tiny failed: on purpose");
 }
 
 #[test]
 fn a_panic_is_one_line_of_the_log() {
     let (orderly, _, stderr) = run("serve", &[("TINY_TASK", "panic")]);
     assert!(!orderly);
-    let panics: Vec<serde_json::Value> = stderr
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .filter(|line: &serde_json::Value| line["panic.location"].is_string())
-        .collect();
+    let panics: Vec<_> = json_lines(&stderr).into_iter().filter(|line| line["panic.location"].is_string()).collect();
     assert_eq!(panics.len(), 1, "{stderr}");
     assert_eq!(panics[0]["panic.message"], "with a bang");
     assert_eq!(panics[0]["task.name"], "tiny.task");
@@ -132,7 +137,10 @@ fn a_panic_is_one_line_of_the_log() {
 fn a_wrong_configuration_is_one_message() {
     let (orderly, _, stderr) = run("serve", &[("TINY_GREETING", ""), ("BRAINOPS_PRIVATE_ADDR", "x")]);
     assert!(!orderly);
-    assert!(stderr.contains("tiny: The configuration has 2 problems:\n  BRAINOPS_PRIVATE_ADDR: found \"x\""), "{stderr}");
+    assert!(
+        stderr.contains("tiny: The configuration has 2 problems:\n  BRAINOPS_PRIVATE_ADDR: found \"x\""),
+        "{stderr}"
+    );
     assert!(stderr.contains("\n  TINY_GREETING: found nothing"), "{stderr}");
     assert!(!stderr.contains("a-planted-secret"), "{stderr}");
 }

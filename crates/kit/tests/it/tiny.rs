@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use futures_util::future::BoxFuture;
-use kit::{Boot, Env, ErrorCode, HealthCheck, Running, Secret, Service, Settings, Task};
+use kit::{Boot, CancellationToken, Env, ErrorCode, HealthCheck, Running, Secret, Service, Settings, Task};
 
 pub struct Tiny;
 
@@ -39,12 +39,12 @@ impl Service for Tiny {
         let answered = Arc::new(AtomicBool::new(false));
         let done = Arc::clone(&answered);
         let greeting = web::Data::new(greeting);
+        let leaving = boot.core.shutdown;
         let routes = move |config: &mut web::ServiceConfig| {
-            let done = Arc::clone(&done);
-            config
-                .app_data(greeting.clone())
-                .service(web::resource("/v1/hello").route(web::get().to(hello)))
-                .service(web::resource("/v1/slow").route(web::get().to(move || slow(Arc::clone(&done)))));
+            let (done, leaving) = (Arc::clone(&done), leaving.clone());
+            config.app_data(greeting.clone()).service(web::resource("/v1/hello").route(web::get().to(hello))).service(
+                web::resource("/v1/slow").route(web::get().to(move || slow(leaving.clone(), Arc::clone(&done)))),
+            );
         };
         Ok(Running {
             checks: vec![Arc::new(Always)],
@@ -57,7 +57,10 @@ impl Service for Tiny {
                     _ => stop.cancelled().await,
                 }
                 // Told to stop only once every request was answered.
-                anyhow::ensure!(task != "last" || answered.load(Ordering::SeqCst), "told to stop before the last answer");
+                anyhow::ensure!(
+                    task != "last" || answered.load(Ordering::SeqCst),
+                    "told to stop before the last answer"
+                );
                 Ok(())
             })],
             ..Running::new(routes)
@@ -81,8 +84,10 @@ async fn hello(greeting: web::Data<String>) -> HttpResponse {
     HttpResponse::Ok().body(greeting.to_string())
 }
 
-async fn slow(done: Arc<AtomicBool>) -> HttpResponse {
-    tokio::time::sleep(Duration::from_millis(600)).await;
+/// Answers a while after the service began to leave.
+async fn slow(leaving: CancellationToken, done: Arc<AtomicBool>) -> HttpResponse {
+    leaving.cancelled().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     done.store(true, Ordering::SeqCst);
     HttpResponse::Ok().body("at last")
 }
