@@ -1,18 +1,19 @@
-//! The caller's token itself, for calls on the caller's behalf.
-use std::future::{Ready, ready};
-
+//! The caller's own token, for asking another service with the caller's rights.
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use futures_util::future::LocalBoxFuture;
 
-use super::principal::{bearer, unauthenticated};
+use super::{
+    Principal,
+    principal::{bearer, unauthenticated},
+};
 use crate::{Problem, Secret};
 
-/// The token of the request as it came, to ask another service with the caller's own permissions. It proves nothing: take a
-/// [`Principal`](super::Principal) beside it.
+/// A user token that has been verified here and can be sent on (`InternalRequest::bearer`). Never prints.
 #[derive(Debug, Clone)]
 pub struct AccessToken(Secret<String>);
 
 impl AccessToken {
-    /// The text, for an `Authorization: Bearer` header.
+    /// The token itself, for an `Authorization` header and nothing else.
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
@@ -20,10 +21,15 @@ impl AccessToken {
 
 impl FromRequest for AccessToken {
     type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let token = bearer(req).and_then(|token| token.ok_or_else(unauthenticated));
-        ready(token.map(|token| Self(Secret::new(token.to_owned()))))
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let token = bearer(req).and_then(|token| token.map(str::to_owned).ok_or_else(unauthenticated));
+        // What is not good here must not be carried further either.
+        let verified = Principal::from_request(req, payload);
+        Box::pin(async move {
+            verified.await?;
+            Ok(Self(Secret::new(token?)))
+        })
     }
 }

@@ -91,7 +91,8 @@ impl KeyStore {
             // Unknown: all who wait share one fetch.
             (None, _) => {
                 let last_try = self.last_try.lock().await;
-                let unchanged = self.current.load().as_ref().map(|loaded| loaded.at) == seen.as_ref().map(|loaded| loaded.at);
+                let unchanged =
+                    self.current.load().as_ref().map(|loaded| loaded.at) == seen.as_ref().map(|loaded| loaded.at);
                 if unchanged {
                     self.refresh(last_try).await;
                 }
@@ -101,6 +102,17 @@ impl KeyStore {
             Some(loaded) => loaded.keys.get(kid).cloned().ok_or(TokenError::UnknownKey),
             None => Err(TokenError::KeysUnavailable),
         }
+    }
+
+    /// Makes sure that there are keys at all.
+    pub(super) async fn load(&self) -> Result<(), TokenError> {
+        if self.current.load().is_none() {
+            let last_try = self.last_try.lock().await;
+            if self.current.load().is_none() {
+                self.refresh(last_try).await;
+            }
+        }
+        if self.current.load().is_some() { Ok(()) } else { Err(TokenError::KeysUnavailable) }
     }
 
     /// Asks the source, but not more often than once a window. A failure leaves what is there.
@@ -132,7 +144,10 @@ impl KeyStore {
         let mut response = client.get(url).timeout(FETCH_TIMEOUT).send().await?.error_for_status()?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
-            anyhow::ensure!(body.len() + chunk.len() <= MAX_SET_BYTES, "the key set is larger than {MAX_SET_BYTES} bytes");
+            anyhow::ensure!(
+                body.len() + chunk.len() <= MAX_SET_BYTES,
+                "the key set is larger than {MAX_SET_BYTES} bytes"
+            );
             body.extend_from_slice(&chunk);
         }
         let set = JwkSet::read(&body).ok_or_else(|| anyhow::anyhow!("the answer is not a JWK set"))?;

@@ -5,6 +5,7 @@
 //! is required. Times are checked against [`Clock`], not against the machine.
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::BoxFuture;
 use jsonwebtoken::{Algorithm, Header, Validation, errors::ErrorKind};
 use moka::sync::Cache;
 use serde::de::DeserializeOwned;
@@ -14,7 +15,7 @@ use super::{
     claims::Registered,
     key_store::{KeyStore, Timing},
 };
-use crate::Clock;
+use crate::{Clock, HealthCheck};
 
 /// The `typ` of access tokens (RFC 9068 section 2.1).
 pub(super) const TOKEN_TYPE: &str = "at+jwt";
@@ -23,7 +24,7 @@ pub(super) const TOKEN_TYPE: &str = "at+jwt";
 const MAX_TOKEN: usize = 4096;
 /// How many verified tokens are remembered, and for how long at most. `exp` is checked on every use.
 const CACHED_TOKENS: u64 = 20_000;
-const CACHED_FOR: Duration = Duration::from_secs(900);
+const CACHED_FOR: Duration = Duration::from_mins(15);
 
 /// What a verifier accepts.
 #[derive(Clone)]
@@ -59,7 +60,7 @@ impl VerifierConfig {
             jwks,
             leeway: Duration::from_secs(15),
             refetch_window: Duration::from_secs(5),
-            keys_max_age: Duration::from_secs(300),
+            keys_max_age: Duration::from_mins(5),
         }
     }
 }
@@ -160,8 +161,7 @@ impl Verifier {
         C: DeserializeOwned + Registered + Send + Sync + 'static,
     {
         let hash = fingerprint(token).ok_or(TokenError::Malformed)?;
-        let kid = check_header(token)?;
-        let key = self.keys.find(&kid).await?;
+        let key = self.keys.find(&key_name(token)?).await?;
         let claims: C = jsonwebtoken::decode(token, &key, &kind.validation).map_err(|error| reason(&error))?.claims;
         self.check_times(&claims)?;
         let claims = Arc::new(claims);
@@ -181,13 +181,24 @@ impl Verifier {
     }
 }
 
+/// Ready means able to judge tokens: the keys have been loaded once. They stay when auth goes away.
+impl HealthCheck for Verifier {
+    fn name(&self) -> &'static str {
+        "jwks"
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { self.keys.load().await.map_err(|error| error.to_string()) })
+    }
+}
+
 /// The cache's key; `None` for what is too long to be a token.
 fn fingerprint(token: &str) -> Option<[u8; 32]> {
     (token.len() <= MAX_TOKEN).then(|| *blake3::hash(token.as_bytes()).as_bytes())
 }
 
-/// Reads the header and gives its `kid`. Nothing in it is trusted: it only chooses among keys that are known.
-fn check_header(token: &str) -> Result<String, TokenError> {
+/// Checks the header and gives its `kid`. Nothing in it is trusted: it only chooses among keys that are known.
+fn key_name(token: &str) -> Result<String, TokenError> {
     let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
         // An algorithm that the library does not know, such as `none`, fails as JSON.
         ErrorKind::Json(_) => TokenError::Algorithm,
@@ -217,7 +228,9 @@ fn reason(error: &jsonwebtoken::errors::Error) -> TokenError {
         ErrorKind::InvalidIssuer => TokenError::Issuer,
         ErrorKind::InvalidAudience => TokenError::Audience,
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => TokenError::Algorithm,
-        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) | ErrorKind::Json(_) => TokenError::Claims,
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) | ErrorKind::Json(_) => {
+            TokenError::Claims
+        }
         _ => TokenError::Malformed,
     }
 }

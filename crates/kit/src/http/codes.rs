@@ -65,10 +65,11 @@ codes! {
 
 /// The code for a bare status, as the framework answers it.
 pub fn for_status(status: u16) -> &'static ErrorCode {
-    ALL.iter()
-        .find(|code| code.status == status)
-        .copied()
-        .unwrap_or(if status >= 500 { &INTERNAL_ERROR } else { &BAD_REQUEST })
+    ALL.iter().find(|code| code.status == status).copied().unwrap_or(if status >= 500 {
+        &INTERNAL_ERROR
+    } else {
+        &BAD_REQUEST
+    })
 }
 
 #[cfg(test)]

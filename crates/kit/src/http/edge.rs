@@ -217,8 +217,8 @@ impl Edge {
     }
 }
 
-/// Binds a problem to its request, and makes one of the framework's plain error answers. Other forms of error (a proxied
-/// answer, OpenAI's form) have a content type of their own and pass. Logs what the operator must see, once.
+/// Binds a problem to its request, and makes one of the framework's plain error answers. Other forms of error (a
+/// proxied answer, the form of another API) have a content type of their own and pass. Logs what the operator must see, once.
 fn as_problem(facts: &Facts, mut response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
     let (id, path) = (facts.id.as_str(), facts.path.as_str());
     let known = response.error().and_then(|error| error.as_error::<Problem>());
@@ -229,16 +229,15 @@ fn as_problem(facts: &Facts, mut response: HttpResponse<BoxBody>) -> HttpRespons
         }
         (None, error) if is_plain(response.headers()) => {
             let status = response.status().as_u16();
-            match error.and_then(framework::problem) {
-                Some(problem) => problem.body(id, path),
-                None => {
-                    let mut problem = Problem::new(codes::for_status(status));
-                    if let Some(error) = error {
-                        problem = problem.caused_by(error.to_string());
-                    }
-                    log(&problem);
-                    problem.body(id, path).with_status(status)
+            if let Some(problem) = error.and_then(framework::problem) {
+                problem.body(id, path)
+            } else {
+                let mut problem = Problem::new(codes::for_status(status));
+                if let Some(error) = error {
+                    problem = problem.caused_by(error.to_string());
                 }
+                log(&problem);
+                problem.body(id, path).with_status(status)
             }
         }
         (None, _) => return response,
@@ -260,4 +259,95 @@ fn log(problem: &Problem) {
 
 fn is_plain(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Mutex};
+
+    use actix_web::{App, body::to_bytes, middleware::from_fn, test, web};
+    use tracing_subscriber::{
+        Layer,
+        layer::{self, SubscriberExt},
+    };
+
+    use super::*;
+    use crate::ErrorCode;
+
+    static BUSY: ErrorCode = ErrorCode::new("store_busy", 503, "The store is busy");
+
+    async fn busy() -> Result<HttpResponse, Problem> {
+        Err(Problem::new(&BUSY).caused_by(io::Error::other("pool exhausted")))
+    }
+
+    async fn refused() -> Result<HttpResponse, Problem> {
+        Err(Problem::new(&codes::FORBIDDEN).caused_by("not a member"))
+    }
+
+    async fn failing() -> Result<HttpResponse, Error> {
+        Err(actix_web::error::ErrorInternalServerError("the disk is full"))
+    }
+
+    /// Keeps what is logged as an error.
+    #[derive(Clone, Default)]
+    struct Errors(Arc<Mutex<Vec<String>>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Errors {
+        fn on_event(&self, event: &tracing::Event<'_>, _: layer::Context<'_, S>) {
+            struct Line(String);
+            impl field::Visit for Line {
+                fn record_debug(&mut self, field: &field::Field, value: &dyn std::fmt::Debug) {
+                    self.0.push_str(&format!("{field}={value:?} "));
+                }
+            }
+            if *event.metadata().level() == tracing::Level::ERROR {
+                let mut line = Line(String::new());
+                event.record(&mut line);
+                self.0.lock().unwrap().push(line.0);
+            }
+        }
+    }
+
+    /// Status, body, whether the connection closes, and what was logged as an error.
+    async fn ask(path: &str, phase: Phase) -> (u16, String, bool, Vec<String>) {
+        let errors = Errors::default();
+        let _logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(errors.clone()));
+        let lifecycle = Lifecycle::default();
+        lifecycle.enter(phase);
+        let layer = Arc::new(Edge { service: "edge-test", options: HttpOptions::default(), lifecycle });
+        let app = App::new()
+            .service(web::resource("/busy").to(busy))
+            .service(web::resource("/refused").to(refused))
+            .service(web::resource("/failing").to(failing))
+            .wrap(from_fn(move |req, next| edge(Arc::clone(&layer), req, next)));
+        let app = test::init_service(app).await;
+        let answer = test::call_service(&app, test::TestRequest::with_uri(path).to_request()).await;
+        let status = answer.status().as_u16();
+        let closes = answer.response().head().connection_type() == ConnectionType::Close;
+        let body = to_bytes(answer.into_body()).await.unwrap();
+        let logged = errors.0.lock().unwrap().clone();
+        (status, String::from_utf8(body.to_vec()).unwrap(), closes, logged)
+    }
+
+    #[actix_web::test]
+    async fn the_cause_of_a_5xx_is_logged_once_and_never_shown() {
+        for (path, status, cause) in [("/busy", 503, "pool exhausted"), ("/failing", 500, "the disk is full")] {
+            let (seen, body, _, logged) = ask(path, Phase::Ready).await;
+            assert_eq!(seen, status);
+            assert!(!body.contains(cause), "{body}");
+            assert_eq!(logged.iter().filter(|line| line.contains(cause)).count(), 1, "{logged:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn what_is_the_clients_matter_is_no_error_in_the_log() {
+        let (status, _, _, logged) = ask("/refused", Phase::Ready).await;
+        assert_eq!((status, logged), (403, Vec::new()));
+    }
+
+    #[actix_web::test]
+    async fn while_draining_every_answer_closes_its_connection() {
+        assert!(!ask("/refused", Phase::Ready).await.2);
+        assert!(ask("/refused", Phase::Draining).await.2);
+    }
 }

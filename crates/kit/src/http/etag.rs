@@ -41,7 +41,8 @@ impl IfMatch {
     }
 
     fn read(req: &HttpRequest) -> Result<Self, Problem> {
-        let malformed = || Problem::new(&codes::BAD_REQUEST).detail("If-Match must be * or one entity tag such as \"3\"");
+        let malformed =
+            || Problem::new(&codes::BAD_REQUEST).detail("If-Match must be * or one entity tag such as \"3\"");
         let mut values = req.headers().get_all(header::IF_MATCH);
         let (Some(value), None) = (values.next(), values.next()) else {
             return if req.headers().contains_key(header::IF_MATCH) { Err(malformed()) } else { Ok(Self(None)) };

@@ -22,7 +22,8 @@ impl IdempotencyKey {
 
     /// The key, where it is required (money moves).
     pub fn require(&self) -> Result<&str, Problem> {
-        self.get().ok_or_else(|| Problem::new(&codes::BAD_REQUEST).detail("This request needs an Idempotency-Key header"))
+        self.get()
+            .ok_or_else(|| Problem::new(&codes::BAD_REQUEST).detail("This request needs an Idempotency-Key header"))
     }
 
     fn read(req: &HttpRequest) -> Result<Self, Problem> {

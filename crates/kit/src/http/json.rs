@@ -184,7 +184,10 @@ mod tests {
 
     #[test]
     fn invalid_utf8_nul_and_depth_are_422() {
-        assert_eq!(refused(b"{\"email\":\"\xff\"}"), ("validation_failed", vec![(String::new(), "invalid_utf8".into())]));
+        assert_eq!(
+            refused(b"{\"email\":\"\xff\"}"),
+            ("validation_failed", vec![(String::new(), "invalid_utf8".into())])
+        );
         assert_eq!(refused(br#"{"email":"\u0000"}"#), ("validation_failed", vec![("email".into(), "nul".into())]));
         let deep = [b"[".repeat(33), b"]".repeat(33)].concat();
         assert_eq!(refused(&deep), ("validation_failed", vec![(String::new(), "too_deep".into())]));

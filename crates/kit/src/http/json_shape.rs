@@ -33,12 +33,8 @@ pub(super) fn glance(text: &[u8]) -> Glance {
     while let Some(byte) = bytes.next() {
         match (in_string, byte) {
             (_, 0) => nul = true,
-            (true, b'"') | (false, b'"') => in_string = !in_string,
-            (true, b'\\') => {
-                if bytes.next() == Some(&b'u') && bytes.as_slice().starts_with(b"0000") {
-                    nul = true;
-                }
-            }
+            (true | false, b'"') => in_string = !in_string,
+            (true, b'\\') => nul |= bytes.next() == Some(&b'u') && bytes.as_slice().starts_with(b"0000"),
             (false, b'[' | b'{') => {
                 depth += 1;
                 deepest = deepest.max(depth);
@@ -157,11 +153,14 @@ fn attempt<T: DeserializeOwned>(value: &Value) -> Result<T, Mistake> {
 /// Changes the place of a mistake so that it does not come again; false when nothing helps.
 fn mend<T: DeserializeOwned>(value: &mut Value, mistake: &Mistake) -> bool {
     if mistake.kind == Kind::Unknown {
-        let (Some(Step::Key(key)), parents) = (mistake.steps.last(), mistake.steps.split_last().map_or(&[][..], |s| s.1))
+        let (Some(Step::Key(key)), parents) =
+            (mistake.steps.last(), mistake.steps.split_last().map_or(&[][..], |s| s.1))
         else {
             return false;
         };
-        return locate(value, parents).and_then(Value::as_object_mut).is_some_and(|object| object.remove(key).is_some());
+        return locate(value, parents)
+            .and_then(Value::as_object_mut)
+            .is_some_and(|object| object.remove(key).is_some());
     }
     // A value that fits most types: text, number, list, id, time.
     let fillers = || {

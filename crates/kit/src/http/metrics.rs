@@ -6,9 +6,8 @@ use prometheus::{HistogramVec, IntCounterVec, IntGauge, IntGaugeVec};
 
 use crate::metrics::{SECONDS, counters, gauges, histograms};
 
-static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counters("http_requests_total", "Requests answered.", &["service", "method", "route", "status"])
-});
+static REQUESTS: LazyLock<IntCounterVec> =
+    LazyLock::new(|| counters("http_requests_total", "Requests answered.", &["service", "method", "route", "status"]));
 
 static DURATION: LazyLock<HistogramVec> = LazyLock::new(|| {
     let help = "Seconds from the head of the request to the head of the answer.";

@@ -36,5 +36,5 @@ pub use patch::Patch;
 pub use path::PathId;
 pub use problem::{Coded, ErrorCode, FieldError, Problem, ProblemBody};
 pub use query::ValidQuery;
-pub use stored::stored_answer;
 pub use server::{ServerParts, Servers, serve};
+pub use stored::stored_answer;

@@ -49,8 +49,11 @@ impl<T> Patch<T> {
         match self {
             Self::Absent => Ok(None),
             Self::Value(value) => Ok(Some(value)),
-            Self::Null => Err(super::Problem::new(&super::codes::VALIDATION_FAILED)
-                .field(super::FieldError::new(field, "not_nullable", "cannot be null"))),
+            Self::Null => Err(super::Problem::new(&super::codes::VALIDATION_FAILED).field(super::FieldError::new(
+                field,
+                "not_nullable",
+                "cannot be null",
+            ))),
         }
     }
 

@@ -61,11 +61,7 @@ pub struct FieldError {
 
 impl FieldError {
     /// A field's error.
-    pub fn new(
-        field: impl Into<String>,
-        code: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn new(field: impl Into<String>, code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
         Self { field: field.into(), code: code.into(), message: message.into() }
     }
 }
@@ -352,8 +348,11 @@ mod tests {
 
     #[test]
     fn the_body_has_every_member_of_the_convention() {
-        let problem = Problem::new(&codes::VALIDATION_FAILED)
-            .field(FieldError::new("name", "length", "must have at least 1 character"));
+        let problem = Problem::new(&codes::VALIDATION_FAILED).field(FieldError::new(
+            "name",
+            "length",
+            "must have at least 1 character",
+        ));
         let json = serde_json::to_value(problem.body("abcdefgh", "/v1/projects")).unwrap();
         assert_eq!(
             json,

@@ -1,10 +1,5 @@
 //! The two HTTP servers of a service: the public one with its routes, the private one for operators.
-use std::{
-    io,
-    net::TcpListener,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{
     App, HttpResponse, HttpServer,
@@ -55,7 +50,8 @@ pub struct Servers {
 
 /// Makes both servers on their listeners.
 pub fn serve(parts: ServerParts) -> io::Result<Servers> {
-    let ServerParts { core, listener, private_listener, workers, drain, routes, verifier, checks, options, openapi } = parts;
+    let ServerParts { core, listener, private_listener, workers, drain, routes, verifier, checks, options, openapi } =
+        parts;
     let document = openapi.to_json().map_err(io::Error::other)?;
     let private = private(private_listener, checks, core.lifecycle.clone(), document)?;
     let edge = Arc::new(Edge { service: core.service, options: options.clone(), lifecycle: core.lifecycle });
@@ -79,6 +75,8 @@ pub fn serve(parts: ServerParts) -> io::Result<Servers> {
         .client_request_timeout(options.header_timeout)
         .max_connections(options.max_connections)
         .tcp_nodelay(true)
+        // A client that closes has left: what is done for it is cancelled instead of finished for nobody.
+        .h1_allow_half_closed(false)
         .shutdown_timeout(drain.as_secs())
         .disable_signals()
         .listen(listener)?

@@ -147,7 +147,9 @@ async fn a_500_tells_nothing_but_its_code_and_request_id() {
 async fn a_panic_is_a_500_and_the_connection_lives_on() {
     let server = serve(routes).await;
     let answer = server
-        .raw(b"GET /v1/panic HTTP/1.1\r\nhost: x\r\n\r\nGET /v1/things HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .raw(
+            b"GET /v1/panic HTTP/1.1\r\nhost: x\r\n\r\nGET /v1/things HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        )
         .await;
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
     assert!(answer.contains("\"code\":\"internal_error\"") && !answer.contains("a defect"), "{answer}");
@@ -189,7 +191,9 @@ async fn crlf_in_a_request_id_reaches_neither_header_nor_body() {
         assert!(!answer.contains("set-cookie") && !answer.contains("abcdefgh"), "{answer}");
     }
     // A bare line feed ends the header for some parsers; whatever this one does, nothing of it comes back.
-    let answer = server.raw(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nx-request-id: abcdefgh\nevil: 1\r\nconnection: close\r\n\r\n").await;
+    let answer = server
+        .raw(b"GET /nowhere HTTP/1.1\r\nhost: x\r\nx-request-id: abcdefgh\nevil: 1\r\nconnection: close\r\n\r\n")
+        .await;
     assert!(!answer.to_lowercase().contains("\nevil:"), "{answer}");
 }
 
@@ -242,7 +246,10 @@ async fn hsts_is_for_https_only() {
 #[tokio::test]
 async fn long_urls_and_large_headers_are_refused() {
     let server = serve(routes).await;
-    assert_eq!(code(&server, Method::GET, &format!("/v1/things?q={}", "x".repeat(9000))).await, (414, "uri_too_long".into()));
+    assert_eq!(
+        code(&server, Method::GET, &format!("/v1/things?q={}", "x".repeat(9000))).await,
+        (414, "uri_too_long".into())
+    );
     let response = client().get(server.url("/v1/things")).header("x-large", "x".repeat(17_000)).send().await.unwrap();
     assert_eq!(response.status(), 431);
     assert_eq!(problem(response).await["code"], "header_fields_too_large");
@@ -250,14 +257,16 @@ async fn long_urls_and_large_headers_are_refused() {
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
-    let options = HttpOptions { body_limit: 100, body_limits: &[("/v1/actix/{number}", 1 << 20)], ..HttpOptions::default() };
+    let options =
+        HttpOptions { body_limit: 100, body_limits: &[("/v1/actix/{number}", 1 << 20)], ..HttpOptions::default() };
     let server = serve_with(Setup { options, ..Setup::default() }, routes).await;
     // Announced and never sent: the answer does not wait for it.
     let answer = server.raw(b"POST /v1/things HTTP/1.1\r\nhost: x\r\ncontent-length: 101\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("payload_too_large"), "{answer}");
     // Not announced.
     let chunks = stream::iter((0..30).map(|_| Ok::<_, std::io::Error>(web::Bytes::from_static(b"0123456789"))));
-    let response = client().post(server.url("/v1/things")).body(reqwest::Body::wrap_stream(chunks)).send().await.unwrap();
+    let response =
+        client().post(server.url("/v1/things")).body(reqwest::Body::wrap_stream(chunks)).send().await.unwrap();
     assert_eq!(problem(response).await["code"], "payload_too_large");
     // Within the limit, and within another route's limit.
     let response = client().post(server.url("/v1/things")).body("x".repeat(100)).send().await.unwrap();
@@ -342,6 +351,33 @@ async fn metrics_are_by_template_and_know_no_foreign_names() {
     assert!(counted("_OTHER", "/v1/public", "405"), "{ours:#?}");
     assert!(!text.contains("nowhere") && !text.contains("BREW"));
     assert!(text.contains("http_request_duration_seconds_bucket{"));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_takes_its_request_along() {
+    let server = serve(routes).await;
+    let in_flight = async || {
+        let text = client().get(server.private_url("/metrics")).send().await.unwrap().text().await.unwrap();
+        let name = format!("http_requests_in_flight{{service=\"{SERVICE}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&name).map(str::to_owned)).unwrap()
+    };
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /v1/slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let until = async |wanted: &str| {
+        let mut seen = String::new();
+        for _ in 0..100 {
+            seen = in_flight().await;
+            if seen == wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{seen} in flight instead of {wanted}");
+    };
+    client().get(server.url("/v1/things")).send().await.unwrap();
+    until("1").await;
+    drop(stream);
+    until("0").await;
 }
 
 #[tokio::test]

@@ -41,7 +41,11 @@ async fn create(req: HttpRequest, key: IdempotencyKey, body: ValidJson<NewThing>
     HttpResponse::Created().json(json!({"name": body.name, "count": body.count, "tags": body.tags, "hash": hash}))
 }
 
-async fn change(PathId(_): PathId<OrgId>, wanted: IfMatch, ValidJson(body): ValidJson<ChangeThing>) -> Result<HttpResponse, Problem> {
+async fn change(
+    PathId(_): PathId<OrgId>,
+    wanted: IfMatch,
+    ValidJson(body): ValidJson<ChangeThing>,
+) -> Result<HttpResponse, Problem> {
     wanted.check(3)?;
     let state = match body.note {
         Patch::Absent => "absent".to_owned(),
@@ -106,11 +110,17 @@ async fn a_good_body_is_taken() {
 async fn every_bad_field_is_named_at_once() {
     let server = server().await;
     let body = r#"{"name":"","count":10,"tags":["a","b","c","d"]}"#;
-    is(&refused(&server, "application/json", body).await, 422, "validation_failed", &["count:range", "name:length", "tags:length"]);
+    is(
+        &refused(&server, "application/json", body).await,
+        422,
+        "validation_failed",
+        &["count:range", "name:length", "tags:length"],
+    );
     let body = r#"{"name":7,"role":"owner","org_id":"x","tags":["a",1]}"#;
     let mut refusal = refused(&server, "application/json", body).await;
     refusal.2.sort();
-    let fields = ["count:missing", "name:invalid_type", "org_id:unknown_field", "role:unknown_field", "tags[1]:invalid_type"];
+    let fields =
+        ["count:missing", "name:invalid_type", "org_id:unknown_field", "role:unknown_field", "tags[1]:invalid_type"];
     is(&refusal, 422, "validation_failed", &fields);
 }
 
@@ -123,12 +133,19 @@ async fn bad_bodies_and_their_answers() {
     is(&refused(&server, json, "{} {}").await, 400, "malformed_json", &[]);
     is(&refused(&server, json, "[\"a\", 1]").await, 422, "validation_failed", &[":invalid_type"]);
     is(&refused(&server, json, r#"{"name":"a\u0000","count":1}"#).await, 422, "validation_failed", &["name:nul"]);
-    is(&refused(&server, json, b"{\"name\":\"\xff\",\"count\":1}".to_vec()).await, 422, "validation_failed", &[":invalid_utf8"]);
+    is(
+        &refused(&server, json, b"{\"name\":\"\xff\",\"count\":1}".to_vec()).await,
+        422,
+        "validation_failed",
+        &[":invalid_utf8"],
+    );
     let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
     is(&refused(&server, json, deep).await, 422, "validation_failed", &[":too_deep"]);
     is(&refused(&server, json, "[".repeat(100_000)).await, 422, "validation_failed", &[":too_deep"]);
     is(&refused(&server, json, "x".repeat((1 << 20) + 1)).await, 413, "payload_too_large", &[]);
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "json", ""] {
+    for content_type in
+        ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "json", ""]
+    {
         is(&refused(&server, content_type, "{}").await, 415, "unsupported_media_type", &[]);
     }
 }
@@ -191,7 +208,8 @@ async fn unknown_and_bad_parameters_are_400() {
     assert_eq!(get("/v1/things").await.json::<Value>().await.unwrap(), json!([25, null]));
     assert_eq!(get("/v1/things?limit=100&cursor=abc").await.json::<Value>().await.unwrap(), json!([100, "abc"]));
     assert!(get("/v1/things/filtered?archived=true").await.json::<bool>().await.unwrap());
-    for path in ["/v1/things?limit=0", "/v1/things?limit=101", "/v1/things?offset=1", "/v1/things/filtered?archived=x"] {
+    for path in ["/v1/things?limit=0", "/v1/things?limit=101", "/v1/things?offset=1", "/v1/things/filtered?archived=x"]
+    {
         let response = get(path).await;
         assert_eq!(response.status(), 400, "{path}");
         let problem = problem(response).await;
@@ -208,8 +226,11 @@ async fn an_idempotency_key_brings_the_hash_of_the_body() {
         request.header("content-type", "application/json").body(body).send().await.unwrap()
     };
     let hash = async |body| post("key-1", body).await.json::<Value>().await.unwrap()["hash"].clone();
-    let (one, same, other) =
-        (hash(r#"{"name":"a","count":1}"#).await, hash(r#"{"name":"a","count":1}"#).await, hash(r#"{"name":"a","count":2}"#).await);
+    let (one, same, other) = (
+        hash(r#"{"name":"a","count":1}"#).await,
+        hash(r#"{"name":"a","count":1}"#).await,
+        hash(r#"{"name":"a","count":2}"#).await,
+    );
     assert!(one.is_array() && one == same && one != other);
     let refused = post(&"k".repeat(256), r#"{"name":"a","count":1}"#).await;
     assert_eq!(problem(refused).await["code"], "invalid_idempotency_key");

@@ -11,10 +11,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use kit::auth::{
-    ClientCredentials, CredentialsError, JwkSet, JwksSource, ServiceClaims, SigningKey, TokenError, Verifier, VerifierConfig,
-    sign,
+    ClientCredentials, CredentialsError, JwkSet, JwksSource, ServiceClaims, SigningKey, TokenError, Verifier,
+    VerifierConfig, sign,
 };
-use kit::{Clock, ManualClock, RandomIds, Secret, SystemClock};
+use kit::{Clock, HealthCheck, ManualClock, RandomIds, Secret, SystemClock};
 
 use crate::http_support::{Served, serve};
 
@@ -145,6 +145,20 @@ async fn keys_that_grew_old_are_still_used_while_auth_is_away() {
     let answers = join_all(tokens.iter().map(|token| verifier.verify_service(token))).await;
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(auth.asked(), before + 1, "one asks again, the others do not wait for it");
+}
+
+#[tokio::test]
+async fn readiness_needs_the_keys_once() {
+    let auth = Auth::new().await;
+    auth.status.store(500, Ordering::SeqCst);
+    let verifier = auth.verifier();
+    assert_eq!((verifier.name(), verifier.check().await.is_err()), ("jwks", true));
+    auth.status.store(200, Ordering::SeqCst);
+    tokio::time::sleep(WINDOW).await;
+    verifier.check().await.unwrap();
+    auth.status.store(500, Ordering::SeqCst);
+    verifier.check().await.unwrap();
+    assert_eq!(auth.asked(), 2);
 }
 
 #[tokio::test]

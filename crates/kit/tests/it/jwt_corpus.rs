@@ -7,7 +7,9 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, EncodingKey};
-use kit::auth::{Claims, JwkSet, JwksSource, KeySet, ServiceClaims, SigningKey, TokenError, Verifier, VerifierConfig, sign};
+use kit::auth::{
+    Claims, JwkSet, JwksSource, KeySet, ServiceClaims, SigningKey, TokenError, Verifier, VerifierConfig, sign,
+};
 use kit::{Clock, ManualClock, NewId, RandomIds};
 use serde_json::{Value, json};
 
@@ -156,7 +158,8 @@ async fn a_good_token_is_taken_and_says_who_it_is() {
     let forged = forge(&bench.header(), &bench.claims_with(json!({})), &bench.key);
     bench.verifier.verify(&forged).await.unwrap();
     // A media type compares without case and may be written in full (RFC 7515 section 4.1.9).
-    let full = forge(&bench.header_with(json!({"typ": "application/AT+JWT"})), &bench.claims_with(json!({})), &bench.key);
+    let full =
+        forge(&bench.header_with(json!({"typ": "application/AT+JWT"})), &bench.claims_with(json!({})), &bench.key);
     bench.verifier.verify(&full).await.unwrap();
 }
 
@@ -178,7 +181,8 @@ async fn alg_none_in_any_spelling() {
 async fn hs256_with_the_public_key_as_secret() {
     let bench = Bench::new();
     let jwk = bench.key.jwk();
-    let point = [&[4_u8][..], &URL_SAFE_NO_PAD.decode(&jwk.x).unwrap(), &URL_SAFE_NO_PAD.decode(&jwk.y).unwrap()].concat();
+    let point =
+        [&[4_u8][..], &URL_SAFE_NO_PAD.decode(&jwk.x).unwrap(), &URL_SAFE_NO_PAD.decode(&jwk.y).unwrap()].concat();
     let secrets = [point, serde_json::to_vec(&jwk).unwrap(), jwk.x.into_bytes(), Vec::new()];
     for secret in secrets {
         for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
@@ -378,10 +382,14 @@ async fn a_service_may_not_be_called_like_the_platform() {
 async fn malformed_texts() {
     let bench = Bench::new();
     let good = sign(&bench.claims(), &bench.key).unwrap();
-    for text in ["", ".", "..", "...", "a.b.c", "Bearer x", "eyJ.eyJ.", "\u{1f600}", &"a".repeat(5000), &format!("{good}.x.y")] {
+    for text in
+        ["", ".", "..", "...", "a.b.c", "Bearer x", "eyJ.eyJ.", "\u{1f600}", &"a".repeat(5000), &format!("{good}.x.y")]
+    {
         assert!(matches!(bench.refusal(text).await, TokenError::Malformed | TokenError::Algorithm), "{text}");
     }
-    for text in [format!(" {good}"), format!("{good} "), format!("{good}\n"), format!("{good}="), good.replace('.', "..")] {
+    for text in
+        [format!(" {good}"), format!("{good} "), format!("{good}\n"), format!("{good}="), good.replace('.', "..")]
+    {
         bench.refusal(&text).await;
     }
     let endless = forge(&bench.header(), &bench.claims_with(json!({"amr": ["x".repeat(5000)]})), &bench.key);

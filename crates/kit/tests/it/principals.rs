@@ -3,7 +3,10 @@ use std::sync::{Arc, Mutex};
 
 use actix_web::{HttpResponse, web};
 use contracts::{Role, Scope};
-use kit::auth::{Claims, JwkSet, JwksSource, MaybePrincipal, Principal, ServiceClaims, ServicePrincipal, SigningKey, Verifier, VerifierConfig, sign};
+use kit::auth::{
+    AccessToken, Claims, JwkSet, JwksSource, MaybePrincipal, Principal, ServiceClaims, ServicePrincipal, SigningKey,
+    Verifier, VerifierConfig, sign,
+};
 use kit::{Clock, NewId, Problem, RandomIds, SystemClock};
 use serde_json::{Value, json};
 
@@ -35,11 +38,17 @@ async fn internal(caller: ServicePrincipal) -> Result<HttpResponse, Problem> {
     Ok(HttpResponse::Ok().json(caller.service))
 }
 
+async fn passed_on(token: AccessToken) -> HttpResponse {
+    assert!(!format!("{token:?}").contains(token.expose()));
+    HttpResponse::Ok().json(token.expose())
+}
+
 fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/v1/me").route(web::get().to(me)))
         .service(web::resource("/v1/write").route(web::post().to(write)))
         .service(web::resource("/v1/maybe").route(web::get().to(maybe)))
+        .service(web::resource("/v1/passed-on").route(web::get().to(passed_on)))
         .service(web::resource("/internal/x").route(web::get().to(internal)));
 }
 
@@ -53,7 +62,8 @@ impl Bench {
     async fn new() -> Self {
         let key = SigningKey::generate("key-1", &RandomIds).unwrap();
         let published = Arc::new(Published(Mutex::new(JwkSet { keys: vec![key.jwk()] })));
-        let config = VerifierConfig::new("https://brainops.example", "brainops", "projects", JwksSource::Local(published));
+        let config =
+            VerifierConfig::new("https://brainops.example", "brainops", "projects", JwksSource::Local(published));
         let verifier = Arc::new(Verifier::new(config, Arc::new(SystemClock)).unwrap());
         let setup = Setup { verifier: Some(Arc::clone(&verifier)), ..Setup::default() };
         Self { key, verifier, server: serve_with(setup, routes).await }
@@ -163,14 +173,16 @@ async fn with_bad_credentials_it_is_401_invalid_token() {
 async fn two_authorization_headers_are_400() {
     let bench = Bench::new().await;
     let token = format!("Bearer {}", bench.token(Role::Owner));
-    let request = client().get(bench.server.url("/v1/me")).header("authorization", &token).header("authorization", &token);
+    let request =
+        client().get(bench.server.url("/v1/me")).header("authorization", &token).header("authorization", &token);
     assert_eq!(request.send().await.unwrap().status(), 400);
 }
 
 #[tokio::test]
 async fn a_missing_scope_is_403_and_named() {
     let bench = Bench::new().await;
-    let post = async |role| client().post(bench.server.url("/v1/write")).bearer_auth(bench.token(role)).send().await.unwrap();
+    let post =
+        async |role| client().post(bench.server.url("/v1/write")).bearer_auth(bench.token(role)).send().await.unwrap();
     assert_eq!(post(Role::Member).await.status(), 204);
     let refused = post(Role::Viewer).await;
     assert_eq!(refused.status(), 403);
@@ -184,6 +196,16 @@ async fn who_may_be_nobody_is_nobody_without_a_token() {
     assert!(!bench.get("/v1/maybe", None).await.json::<bool>().await.unwrap());
     let token = format!("Bearer {}", bench.token(Role::Viewer));
     assert!(bench.get("/v1/maybe", Some(&token)).await.json::<bool>().await.unwrap());
+}
+
+#[tokio::test]
+async fn only_a_verified_token_can_be_passed_on() {
+    let bench = Bench::new().await;
+    let token = bench.token(Role::Viewer);
+    let passed = bench.get("/v1/passed-on", Some(&format!("Bearer {token}"))).await;
+    assert_eq!(passed.json::<String>().await.unwrap(), token);
+    assert_eq!(bench.get("/v1/passed-on", None).await.status(), 401);
+    assert_eq!(bench.get("/v1/passed-on", Some("Bearer a.b.c")).await.status(), 401);
 }
 
 #[tokio::test]
