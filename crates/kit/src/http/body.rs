@@ -118,7 +118,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pause_that_is_too_long_ends_it() {
         let start = Instant::now();
-        let error = read(dripping(vec![b"1", b"2"], Duration::from_secs(60))).await.unwrap_err();
+        let error = read(dripping(vec![b"1", b"2"], Duration::from_mins(1))).await.unwrap_err();
         assert!(is_timeout(&error));
         assert_eq!(start.elapsed(), BOUNDS.idle);
     }

@@ -263,7 +263,7 @@ fn is_plain(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{io, sync::Mutex};
+    use std::{fmt::Write, io, sync::Mutex};
 
     use actix_web::{App, body::to_bytes, middleware::from_fn, test, web};
     use tracing_subscriber::{
@@ -297,7 +297,7 @@ mod tests {
             struct Line(String);
             impl field::Visit for Line {
                 fn record_debug(&mut self, field: &field::Field, value: &dyn std::fmt::Debug) {
-                    self.0.push_str(&format!("{field}={value:?} "));
+                    let _ = write!(self.0, "{field}={value:?} ");
                 }
             }
             if *event.metadata().level() == tracing::Level::ERROR {

@@ -150,7 +150,7 @@ mod tests {
     async fn a_failing_or_hanging_dependency_is_named() {
         let failing = health(&Counted::new(Err("refused"), Duration::ZERO), Phase::Ready).ready().await;
         assert_eq!((failing.status, failing.checks[0].error.as_deref()), ("unavailable", Some("refused")));
-        let hanging = health(&Counted::new(Ok(()), Duration::from_secs(60)), Phase::Ready).ready().await;
+        let hanging = health(&Counted::new(Ok(()), Duration::from_mins(1)), Phase::Ready).ready().await;
         assert_eq!(hanging.checks[0].error.as_deref(), Some("no answer within 2 s"));
     }
 

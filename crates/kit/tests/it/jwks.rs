@@ -52,7 +52,7 @@ impl Auth {
         self.asked.load(Ordering::SeqCst)
     }
 
-    fn token(&self, key: &SigningKey) -> String {
+    fn token(key: &SigningKey) -> String {
         let now = SystemClock.now().timestamp();
         let claims = ServiceClaims {
             iss: "https://brainops.example".into(),
@@ -88,7 +88,7 @@ async fn jwks(state: web::Data<State>) -> HttpResponse {
 async fn fifty_callers_make_one_fetch() {
     let auth = Auth::new().await;
     let verifier = auth.verifier();
-    let tokens: Vec<String> = (0..50).map(|_| auth.token(&auth.key)).collect();
+    let tokens: Vec<String> = (0..50).map(|_| Auth::token(&auth.key)).collect();
     let answers = join_all(tokens.iter().map(|token| verifier.verify_service(token))).await;
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(auth.asked(), 1);
@@ -98,9 +98,9 @@ async fn fifty_callers_make_one_fetch() {
 async fn unknown_keys_cause_one_fetch_a_window() {
     let auth = Auth::new().await;
     let verifier = auth.verifier();
-    verifier.verify_service(&auth.token(&auth.key)).await.unwrap();
+    verifier.verify_service(&Auth::token(&auth.key)).await.unwrap();
     let forged: Vec<String> =
-        (0..50).map(|n| auth.token(&SigningKey::generate(format!("forged-{n}"), &RandomIds).unwrap())).collect();
+        (0..50).map(|n| Auth::token(&SigningKey::generate(format!("forged-{n}"), &RandomIds).unwrap())).collect();
     let all = || async {
         for answer in join_all(forged.iter().map(|token| verifier.verify_service(token))).await {
             assert_eq!(answer.unwrap_err(), TokenError::UnknownKey);
@@ -112,22 +112,22 @@ async fn unknown_keys_cause_one_fetch_a_window() {
     all().await;
     all().await;
     assert_eq!(auth.asked(), 2);
-    verifier.verify_service(&auth.token(&auth.key)).await.unwrap();
+    verifier.verify_service(&Auth::token(&auth.key)).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_last_good_keys_stay_while_auth_is_away_or_talks_nonsense() {
     let auth = Auth::new().await;
     let verifier = auth.verifier();
-    verifier.verify_service(&auth.token(&auth.key)).await.unwrap();
-    let unknown = auth.token(&SigningKey::generate("key-2", &RandomIds).unwrap());
+    verifier.verify_service(&Auth::token(&auth.key)).await.unwrap();
+    let unknown = Auth::token(&SigningKey::generate("key-2", &RandomIds).unwrap());
     for status in [500, 204, 206, 302] {
         auth.status.store(status, Ordering::SeqCst);
         tokio::time::sleep(WINDOW).await;
         let before = auth.asked();
         assert_eq!(verifier.verify_service(&unknown).await.unwrap_err(), TokenError::UnknownKey);
         assert_eq!(auth.asked(), before + 1, "{status}");
-        verifier.verify_service(&auth.token(&auth.key)).await.unwrap();
+        verifier.verify_service(&Auth::token(&auth.key)).await.unwrap();
     }
 }
 
@@ -138,10 +138,10 @@ async fn keys_that_grew_old_are_still_used_while_auth_is_away() {
     let mut config = VerifierConfig::new("https://brainops.example", "brainops", "projects", jwks);
     (config.refetch_window, config.keys_max_age) = (Duration::ZERO, Duration::ZERO);
     let verifier = Verifier::new(config, Arc::new(SystemClock)).unwrap();
-    verifier.verify_service(&auth.token(&auth.key)).await.unwrap();
+    verifier.verify_service(&Auth::token(&auth.key)).await.unwrap();
     auth.status.store(500, Ordering::SeqCst);
     let before = auth.asked();
-    let tokens: Vec<String> = (0..20).map(|_| auth.token(&auth.key)).collect();
+    let tokens: Vec<String> = (0..20).map(|_| Auth::token(&auth.key)).collect();
     let answers = join_all(tokens.iter().map(|token| verifier.verify_service(token))).await;
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(auth.asked(), before + 1, "one asks again, the others do not wait for it");
@@ -166,7 +166,7 @@ async fn without_any_keys_nothing_is_said_about_a_token() {
     let auth = Auth::new().await;
     auth.status.store(500, Ordering::SeqCst);
     let verifier = auth.verifier();
-    let token = auth.token(&auth.key);
+    let token = Auth::token(&auth.key);
     assert_eq!(verifier.verify_service(&token).await.unwrap_err(), TokenError::KeysUnavailable);
     auth.status.store(200, Ordering::SeqCst);
     tokio::time::sleep(WINDOW).await;
