@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::thread;
 
@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 enum Arguments {
     /// Run a command with the shared test servers, and stop them afterwards unless others use them.
     ///
-    /// The command finds them in BRAINOPS_TEST_DATABASE_URL and BRAINOPS_TEST_AMQP_URL.
+    /// The command finds them in `BRAINOPS_TEST_DATABASE_URL` and `BRAINOPS_TEST_AMQP_URL`.
     Run {
         /// Where the servers keep their data [default: a folder of yours for temporary files]
         #[arg(long)]
@@ -37,13 +37,13 @@ enum Arguments {
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     match arguments {
-        Arguments::Run { dir, command } => run(dir.unwrap_or_else(shared_dir), &command),
-        Arguments::Serve { dir } => serve(dir),
+        Arguments::Run { dir, command } => run(&dir.unwrap_or_else(shared_dir), &command),
+        Arguments::Serve { dir } => serve(&dir),
     }
 }
 
-fn run(dir: PathBuf, command: &[OsString]) -> anyhow::Result<ExitCode> {
-    let servers = shared(&dir)?;
+fn run(dir: &Path, command: &[OsString]) -> anyhow::Result<ExitCode> {
+    let servers = shared(dir)?;
     let (program, arguments) = command.split_first().context("no command given")?;
     let mut child = Command::new(program)
         .args(arguments)
@@ -62,12 +62,12 @@ fn run(dir: PathBuf, command: &[OsString]) -> anyhow::Result<ExitCode> {
         }
     });
     let status = child.wait()?;
-    servers.end(&dir)?;
+    servers.end(dir)?;
     // A command that was ended by a signal has no code of its own.
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-fn serve(dir: PathBuf) -> anyhow::Result<ExitCode> {
+fn serve(dir: &Path) -> anyhow::Result<ExitCode> {
     let (postgres, rabbit) = thread::scope(|scope| {
         let rabbit = scope.spawn(|| Rabbit::start(dir.join("rabbitmq")));
         (Postgres::start(dir.join("postgres"), PostgresOptions::durable()), rabbit.join())

@@ -214,9 +214,7 @@ impl Postgres {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.program(program));
         self.run_as.apply(&mut command);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
-            command.env_remove(name);
-        }
+        process::hide_variables(&mut command, &["PG"]);
         // The caller's folder may be closed to that user.
         command.current_dir(self.data.parent().unwrap_or(Path::new("/")));
         command

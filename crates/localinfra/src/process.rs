@@ -111,6 +111,17 @@ impl Process {
     }
 }
 
+/// Hides variables from a server that were meant for another one of its kind: those whose name starts with one of
+/// `prefixes`.
+#[expect(clippy::disallowed_methods, reason = "what a child inherits is not configuration")]
+pub(crate) fn hide_variables(command: &mut Command, prefixes: &[&str]) {
+    for (name, _) in std::env::vars_os() {
+        if prefixes.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// The process id as the operating system's calls take it.
 pub(crate) fn id(child: &Child) -> i32 {
     // Process ids fit by definition of `pid_t`; 0 cannot come out, as it would address our own group.

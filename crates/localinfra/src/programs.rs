@@ -81,6 +81,7 @@ impl RabbitPrograms {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "PATH is not configuration of ours")]
 fn path() -> Vec<PathBuf> {
     env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
 }

@@ -1,6 +1,5 @@
 //! A private RabbitMQ node.
 
-use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -145,11 +144,7 @@ impl Rabbit {
     fn command(&self) -> Command {
         let Settings { ports: [amqp, distribution, epmd], token, .. } = &self.settings;
         let mut command = Command::new(&self.programs.server);
-        // Nothing of a node that the machine already has may leak in.
-        let foreign = |name: &str| ["RABBITMQ_", "ERL_", "NOTIFY_SOCKET"].iter().any(|start| name.starts_with(start));
-        for (name, _) in env::vars_os().filter(|(name, _)| foreign(&name.to_string_lossy())) {
-            command.env_remove(name);
-        }
+        process::hide_variables(&mut command, &["RABBITMQ_", "ERL_", "NOTIFY_SOCKET"]);
         // Keeps the port mapper and the distribution port on loopback. "+B i" makes Erlang ignore Ctrl-C.
         let erlang =
             format!("+B i +S 2:2 -kernel inet_dist_use_interface {{127,0,0,1}} -brainops {}", mark(&self.settings));
@@ -223,7 +218,8 @@ fn mark(settings: &Settings<3>) -> String {
 fn start_epmd(programs: &RabbitPrograms, dir: &Path, port: u16, group: i32) -> Result<Process, Error> {
     let mut command = Command::new(&programs.epmd);
     let arguments = format!("-port {port} -address 127.0.0.1");
-    command.args(arguments.split(' ')).current_dir("/").env_remove("ERL_EPMD_PORT").env_remove("ERL_EPMD_ADDRESS");
+    command.args(arguments.split(' ')).current_dir("/");
+    process::hide_variables(&mut command, &["ERL_"]);
     let mut epmd = Process::start("epmd", command, &epmd_files(dir), group, &arguments)?;
     // The node must find it: otherwise Erlang starts a daemon on this port.
     epmd.wait_ready(Duration::from_secs(20), || probe::open(port)).inspect_err(|_| epmd.end(STOP_EPMD))?;
