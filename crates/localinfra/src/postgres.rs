@@ -19,7 +19,7 @@ const NAME: &str = "PostgreSQL";
 /// The bootstrap superuser.
 const ADMIN: &str = "postgres";
 /// Long, because a crash recovery on a busy machine comes before the first answer.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_mins(2);
 /// A fast shutdown; then one that does not wait for children, which takes PostgreSQL five seconds at most.
 const STOP: Steps = &[(Signal::SIGINT, Duration::from_secs(30)), (Signal::SIGQUIT, Duration::from_secs(8))];
 

@@ -17,7 +17,7 @@ use crate::settings::{Settings, create_dir, write_private};
 
 const USER: &str = "brainops";
 /// It takes five seconds on an idle machine, and many times that beside a compiler.
-const START: Duration = Duration::from_secs(180);
+const START: Duration = Duration::from_mins(3);
 /// A node that is asked while it still finishes its start forgets the request, so it is asked again.
 const STOP: Steps = &[
     (Signal::SIGTERM, Duration::from_secs(4)),

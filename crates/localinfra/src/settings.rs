@@ -69,7 +69,7 @@ fn random_hex(bytes: usize) -> Result<String, Error> {
     let source = Path::new("/dev/urandom");
     let mut random = vec![0; bytes];
     File::open(source).and_then(|mut file| file.read_exact(&mut random)).tried("read", source)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(random))
 }
 
 /// serde knows arrays of fixed lengths only, not of a length that is a parameter.

@@ -67,7 +67,7 @@ pub fn shared(dir: impl AsRef<Path>) -> Result<Shared, Error> {
     let lock = File::options().create(true).append(true).open(&place.lock).tried("create", &place.lock)?;
     lock.lock().tried("lock", &place.lock)?;
     // Waits while a guard that has retracted its announcement ends its servers, or changes its mind.
-    let joined = wait::until(Duration::from_secs(60), || match place.join()? {
+    let joined = wait::until(Duration::from_mins(1), || match place.join()? {
         Joined::Servers(shared) => Ok(Some(Some(shared))),
         Joined::Nobody => Ok(Some(None)),
         Joined::Leaving => Ok::<_, Error>(None),

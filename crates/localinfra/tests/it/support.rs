@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 /// Asks until `holds`, at most two minutes; a busy machine is slow, and a failure is loud.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_mins(2);
     while !holds() {
         assert!(Instant::now() < deadline, "gave up waiting until {what}");
         thread::sleep(Duration::from_millis(20));
