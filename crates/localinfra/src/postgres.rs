@@ -234,7 +234,7 @@ impl Postgres {
         }
         self.create_data()?;
         let shown = dir.join("data");
-        if !shown.exists() {
+        if shown.symlink_metadata().is_err() {
             // Kept elsewhere for want of rights; show where.
             std::os::unix::fs::symlink(&self.data, &shown).tried("create", &shown)?;
         }
@@ -290,6 +290,15 @@ pub(crate) fn lock(dir: &Path) -> Result<File, Error> {
         Err(fs::TryLockError::WouldBlock) => Err(Error::InUse { dir: dir.to_owned() }),
         Err(fs::TryLockError::Error(error)) => Err(error).tried("lock", &path),
     }
+}
+
+/// Removes all data in `dir`, ending a server that an earlier run left on them.
+pub(crate) fn wipe(dir: &Path) -> Result<(), Error> {
+    process::end_left_over(&dir.join("pid"), &[(Signal::SIGQUIT, Duration::from_secs(8))])?;
+    // They may be kept elsewhere, behind a link.
+    let Ok(data) = fs::canonicalize(dir.join("data")) else { return Ok(()) };
+    end_previous(&data)?;
+    fs::remove_dir_all(&data).tried("remove", &data)
 }
 
 /// The major version that wrote the data; `None` when there are none.

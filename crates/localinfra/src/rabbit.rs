@@ -15,6 +15,8 @@ use crate::process::{self, Files, Process, Steps};
 use crate::programs::RabbitPrograms;
 use crate::settings::{Settings, create_dir, write_private};
 
+/// What outlives a run, under the node's directory.
+const DATA: &str = "mnesia";
 const USER: &str = "brainops";
 /// It takes five seconds on an idle machine, and many times that beside a compiler.
 const START: Duration = Duration::from_mins(3);
@@ -163,7 +165,7 @@ impl Rabbit {
             .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", erlang)
             .env("RABBITMQ_LOGS", "-")
             .env("RABBITMQ_PID_FILE", self.dir.join("node.pid"))
-            .env("RABBITMQ_MNESIA_BASE", self.dir.join("mnesia"))
+            .env("RABBITMQ_MNESIA_BASE", self.dir.join(DATA))
             .env("RABBITMQ_LOG_BASE", self.dir.join("logs"))
             .env("RABBITMQ_SCHEMA_DIR", self.dir.join("schema"))
             .env("RABBITMQ_GENERATED_CONFIG_DIR", self.dir.join("generated"))
@@ -192,9 +194,15 @@ impl Drop for Epmd {
     }
 }
 
-/// Where RabbitMQ keeps everything that outlives a run, under `dir`.
-pub(crate) fn data(dir: &Path) -> PathBuf {
-    dir.join("mnesia")
+/// Removes all data in `dir`, ending a node that an earlier run left on them.
+pub(crate) fn wipe(dir: &Path) -> Result<(), Error> {
+    for pid_file in pid_files(dir) {
+        process::end_left_over(&pid_file, &[])?;
+    }
+    match fs::remove_dir_all(dir.join(DATA)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).tried("remove", &dir.join(DATA)),
+        _ => Ok(()),
+    }
 }
 
 /// The pid files of node and port mapper.

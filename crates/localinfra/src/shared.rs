@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Tried};
 use crate::guard::{self, Lease};
-use crate::postgres::{Postgres, PostgresOptions};
+use crate::postgres::{self, Postgres, PostgresOptions};
 use crate::rabbit::{self, Rabbit};
 use crate::settings::{create_dir, write_private};
 use crate::{probe, process, wait};
@@ -185,29 +185,15 @@ impl Place {
         Ok(Shared { database_url: announcement.database_url, amqp_url: announcement.amqp_url, lease: Some(lease) })
     }
 
-    /// The data are kept for the template databases in them, but they are nobody's treasure: when the server does
-    /// not start on them (written without fsync before a power failure, say), it starts without.
+    /// Both servers start empty: what tests that were killed left behind would gather, and data written without
+    /// fsync are not to be trusted after a power failure. It costs nothing, as RabbitMQ is the slower one anyway.
     fn start_postgres(&self, group: i32) -> Result<Postgres, Error> {
-        let start = || Postgres::start_in(&self.postgres, PostgresOptions::for_tests(), Some(group));
-        let data = self.postgres.join("data");
-        start().or_else(|error| match error {
-            Error::Start { .. } if data.exists() => {
-                fs::remove_dir_all(&data).tried("remove", &data)?;
-                start()
-            }
-            other => Err(other),
-        })
+        postgres::wipe(&self.postgres)?;
+        Postgres::start_in(&self.postgres, PostgresOptions::for_tests(), Some(group))
     }
 
-    /// Always on an empty node: the queues of tests that were killed would gather there.
     fn start_rabbit(&self, group: i32) -> Result<Rabbit, Error> {
-        for pid_file in rabbit::pid_files(&self.rabbit) {
-            process::end_left_over(&pid_file, &[])?;
-        }
-        let data = rabbit::data(&self.rabbit);
-        if data.exists() {
-            fs::remove_dir_all(&data).tried("remove", &data)?;
-        }
+        rabbit::wipe(&self.rabbit)?;
         Rabbit::start_in(&self.rabbit, Some(group))
     }
 }

@@ -1,0 +1,24 @@
+//! What the OpenAPI documents of all services have in common.
+
+use utoipa::Modify;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+
+/// The name of the scheme in `security(("bearer" = []))`.
+const BEARER: &str = "bearer";
+
+/// Declares access tokens and requires one everywhere; an operation without caller says `security(())`.
+pub struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = Http::builder()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("An access token from `POST /v1/auth/login`, `register` or `token/refresh`."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+        document.security.get_or_insert_default().push(SecurityRequirement::new::<_, [&str; 0], &str>(BEARER, []));
+    }
+}

@@ -1,0 +1,52 @@
+//! A handle on an installation's broker for the tools that look at it from outside.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context as _;
+use events::{Broker, Settings};
+use kit::{
+    CancellationToken, Core, Lifecycle, Outbound, RandomIds, Secret, SystemClock, config::Environment,
+};
+
+/// Where the broker is.
+#[derive(clap::Args)]
+pub struct Where {
+    /// Data directory of a running `brainops up`
+    #[arg(long, env = "BRAINOPS_DATA_DIR", default_value = ".brainops")]
+    data: std::path::PathBuf,
+    /// URL of the broker; that of the data directory's private one when absent
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    amqp: Option<String>,
+    /// Prefix of exchange and queue names
+    #[arg(long, env = "BRAINOPS_AMQP_NAMESPACE", default_value = "")]
+    namespace: String,
+}
+
+impl Where {
+    pub fn broker(&self) -> anyhow::Result<Broker> {
+        let url = match &self.amqp {
+            Some(url) => url.clone(),
+            None => private(&self.data)?,
+        };
+        let settings = Settings { url: Secret::new(url), namespace: self.namespace.clone() };
+        Ok(Broker::open(&settings, &core())?)
+    }
+}
+
+fn private(data: &Path) -> anyhow::Result<String> {
+    localinfra::Rabbit::url_of(data.join("rabbitmq")).with_context(|| {
+        format!("{} has no broker; start one with `brainops up`, or say where it is with --amqp", data.display())
+    })
+}
+
+fn core() -> Core {
+    Core {
+        service: "brainops",
+        environment: Environment::Development,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        http: Outbound::default(),
+        shutdown: CancellationToken::new(),
+        lifecycle: Lifecycle::default(),
+    }
+}

@@ -1,0 +1,87 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{configuration, dlq, doctor, migrate, openapi, tail, up};
+
+/// BrainOps on one machine: everything in one process, and the tools to look after it.
+#[derive(Parser)]
+#[command(name = "brainops", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start everything: private PostgreSQL and RabbitMQ (unless given), all services, the gateway
+    Up(Place),
+    /// Check prerequisites, configuration, connections, migrations and keys; every finding says how to mend it
+    Doctor(Place),
+    /// Bring every service's schema up and end
+    Migrate(Place),
+    /// Read events as they happen
+    #[command(subcommand)]
+    Events(tail::Command),
+    /// Look after messages that no consumer could handle
+    #[command(subcommand)]
+    Dlq(dlq::Command),
+    /// Print the OpenAPI document of a service, or of the whole gateway
+    Openapi {
+        /// auth, users or gateway; all merged when absent
+        service: Option<String>,
+    },
+    /// Print docs/configuration.md: every variable of every service
+    Configuration,
+}
+
+/// Where this installation lives.
+#[derive(clap::Args, Clone)]
+pub struct Place {
+    /// Data of the private servers, secrets, mails; made when missing
+    #[arg(long, env = "BRAINOPS_DATA_DIR", default_value = ".brainops")]
+    pub data: PathBuf,
+    /// Where the gateway listens
+    #[arg(long, env = "BRAINOPS_HTTP_ADDR", default_value = "127.0.0.1:8080")]
+    pub http: SocketAddr,
+    /// Superuser URL of an existing PostgreSQL; private server when absent
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// URL of an existing RabbitMQ; private server when absent
+    #[arg(long, env = "AMQP_URL", hide_env_values = true)]
+    pub amqp: Option<String>,
+}
+
+pub fn main() -> ExitCode {
+    kit::tls::install();
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::from(error)),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(place) => up::up(place).await?,
+        Command::Doctor(place) => return doctor::doctor(place).await,
+        Command::Migrate(place) => migrate::migrate(place).await?,
+        Command::Events(command) => tail::run(command).await?,
+        Command::Dlq(command) => dlq::run(command).await?,
+        Command::Openapi { service } => openapi::print(service.as_deref())?,
+        Command::Configuration => configuration::print(),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("brainops: {error:#}");
+    ExitCode::FAILURE
+}

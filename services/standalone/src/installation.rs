@@ -1,0 +1,122 @@
+//! One installation on one machine: its servers, its secrets, and the environment that each service gets from them.
+
+use std::{collections::BTreeMap, fs, net::SocketAddr, path::PathBuf};
+
+use anyhow::Context as _;
+use db::Passwords;
+use kit::{Env, RandomIds, Secret};
+use url::Url;
+
+use crate::{cli::Place, infra::Infra, secrets::Secrets};
+
+/// Services that own a schema, in the order in which they start: auth first, everybody needs its keys.
+pub const STATEFUL: [&str; 2] = ["auth", "users"];
+
+/// An installation whose servers run.
+pub struct Installation {
+    pub infra: Infra,
+    secrets: Secrets,
+    http: SocketAddr,
+    given: BTreeMap<String, String>,
+}
+
+impl Installation {
+    /// Makes the data directory when it is missing, and starts the servers.
+    pub async fn open(place: &Place) -> anyhow::Result<Self> {
+        let data = absolute(place)?;
+        let place = Place { data: data.clone(), ..place.clone() };
+        let secrets = Secrets::open(&data.join("secrets.json"))?;
+        let infra = Infra::start(&place).await?;
+        Ok(Self { infra, secrets, http: place.http, given: Env::from_process().values().clone() })
+    }
+
+    /// Makes the schema and the roles of every service, with this installation's passwords.
+    pub async fn provision(&mut self) -> anyhow::Result<()> {
+        for schema in STATEFUL {
+            let passwords = Passwords {
+                owner: Secret::new(self.secret(&format!("{schema}.owner_password"))?),
+                app: Secret::new(self.secret(&format!("{schema}.app_password"))?),
+            };
+            db::provision(self.infra.database.as_str(), schema, &passwords)
+                .await
+                .with_context(|| format!("cannot make the schema and the roles of {schema}"))?;
+        }
+        Ok(())
+    }
+
+    /// The environment of a service: what the process was given, and on top of it what belongs to this installation.
+    pub fn environment(&mut self, service: &str, known: &[(&str, String)]) -> anyhow::Result<Env> {
+        let mut values = self.given.clone();
+        let mut set = |name: &str, value: String| values.insert(name.to_owned(), value);
+        set("BRAINOPS_HTTP_ADDR", "127.0.0.1:0".to_owned());
+        set("BRAINOPS_PRIVATE_ADDR", "127.0.0.1:0".to_owned());
+        set("BRAINOPS_HTTP_WORKERS", "1".to_owned());
+        set("BRAINOPS_AMQP_URL", self.infra.amqp.clone());
+        set("BRAINOPS_ISSUER", self.public_url());
+        set("BRAINOPS_CLIENT_SECRET", self.secrets.get(&format!("{service}.client_secret"), &RandomIds)?);
+        if STATEFUL.contains(&service) {
+            for (name, role, password) in [
+                ("BRAINOPS_DATABASE_URL", db::roles::app(service), "app_password"),
+                ("BRAINOPS_MIGRATE_DATABASE_URL", db::roles::owner(service), "owner_password"),
+            ] {
+                let password = self.secrets.get(&format!("{service}.{password}"), &RandomIds)?;
+                set(name, as_role(&self.infra.database, &role, &password)?.into());
+            }
+            set("BRAINOPS_CURSOR_SECRET", self.secrets.get(&format!("{service}.cursor_secret"), &RandomIds)?);
+        }
+        if service == "auth" {
+            let master = self.secrets.get("auth.master_key", &RandomIds)?;
+            set("BRAINOPS_MASTER_KEYS", format!("local-1:{master}"));
+            set("BRAINOPS_TOKEN_PEPPER", self.secrets.get("auth.token_pepper", &RandomIds)?);
+            let mut clients = Vec::new();
+            for client in ["gateway", "users"] {
+                clients.push(format!("{client}:{}", self.secrets.get(&format!("{client}.client_secret"), &RandomIds)?));
+            }
+            set("BRAINOPS_AUTH_CLIENTS", clients.join(","));
+        }
+        for (name, value) in known {
+            set(name, value.clone());
+        }
+        Ok(Env::from_map(values))
+    }
+
+    /// Where clients reach the gateway.
+    pub fn public_url(&self) -> String {
+        format!("http://{}", self.http)
+    }
+
+    /// Where the gateway listens.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    fn secret(&mut self, name: &str) -> anyhow::Result<String> {
+        self.secrets.get(name, &RandomIds)
+    }
+}
+
+/// The same database as another role.
+fn as_role(database: &Url, role: &str, password: &str) -> anyhow::Result<Url> {
+    let mut url = database.clone();
+    let set = url.set_username(role).and_then(|()| url.set_password(Some(password)));
+    set.map_err(|()| anyhow::anyhow!("DATABASE_URL has no host"))?;
+    Ok(url)
+}
+
+fn absolute(place: &Place) -> anyhow::Result<PathBuf> {
+    fs::create_dir_all(&place.data)
+        .and_then(|()| fs::canonicalize(&place.data))
+        .with_context(|| format!("cannot use {} as the data directory", place.data.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_with_any_base64_character_survives_the_url() {
+        let admin: Url = "postgres://postgres:x@127.0.0.1:5432/brainops".parse().unwrap();
+        let url = as_role(&admin, "brainops_auth_app", "a+b/c=").unwrap();
+        assert_eq!(url.as_str(), "postgres://brainops_auth_app:a+b%2Fc%3D@127.0.0.1:5432/brainops");
+    }
+}

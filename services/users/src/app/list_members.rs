@@ -1,0 +1,31 @@
+//! Who belongs to an organization.
+
+use contracts::{OrgId, UserId};
+use kit::http::Limit;
+
+use crate::{
+    domain::access::{self, Allowed, ListMembers},
+    error::Error,
+    state::AppState,
+    store::memberships::{self, After, Member},
+};
+
+/// One more than `limit` is fetched, so that the caller knows whether there is a next page.
+pub async fn list_members(
+    state: &AppState,
+    who: UserId,
+    org: OrgId,
+    after: Option<After>,
+    limit: Limit,
+) -> Result<Vec<Member>, Error> {
+    state
+        .db
+        .tenant(org)
+        .as_user(who)
+        .tx(move |conn| {
+            let mine = memberships::find_in_org(conn, org, who)?.ok_or(Error::OrganizationNotFound(org))?;
+            let allowed: Allowed<ListMembers> = access::allow(&mine)?;
+            Ok(memberships::list_in_org(conn, allowed.org, after, i64::from(limit) + 1)?)
+        })
+        .await
+}

@@ -1,0 +1,102 @@
+//! Every way in which this service refuses, once for machines and once for people.
+
+use std::time::Duration;
+
+use contracts::OrgId;
+use events::Failure;
+use kit::{Coded, ErrorCode, FieldError};
+
+use crate::domain::access::Refused;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("organization {0} is unknown or not the caller's")]
+    OrganizationNotFound(OrgId),
+    #[error("the role does not suffice")]
+    Refused(#[from] Refused),
+    #[error("the slug belongs to another organization")]
+    SlugTaken,
+    #[error("the profile is at version {current}")]
+    VersionMismatch { current: i64 },
+    #[error("preferences of {bytes} bytes")]
+    PreferencesTooLarge { bytes: usize, max: usize },
+    #[error("the profile is not made yet and auth did not say what to make it of")]
+    ProfileNotReady,
+    #[error("auth did not answer")]
+    Auth(#[from] kit::outbound::CallError),
+    #[error("the database failed")]
+    Db(#[from] db::Error),
+}
+
+static ORGANIZATION_NOT_FOUND: ErrorCode =
+    ErrorCode::new("organization_not_found", 404, "There is no such organization");
+static ROLE_INSUFFICIENT: ErrorCode =
+    ErrorCode::new("role_insufficient", 403, "Your role in this organization does not allow this");
+static SLUG_TAKEN: ErrorCode = ErrorCode::new("slug_taken", 409, "Another organization has this slug");
+static PREFERENCES_TOO_LARGE: ErrorCode =
+    ErrorCode::new("preferences_too_large", 422, "The preferences are too large");
+static PROFILE_NOT_READY: ErrorCode = ErrorCode::new("profile_not_ready", 503, "The profile is still being made");
+
+/// Every code of this service's own.
+pub static CODES: [&ErrorCode; 5] =
+    [&ORGANIZATION_NOT_FOUND, &ROLE_INSUFFICIENT, &SLUG_TAKEN, &PREFERENCES_TOO_LARGE, &PROFILE_NOT_READY];
+
+impl Coded for Error {
+    fn code(&self) -> &'static ErrorCode {
+        match self {
+            Self::OrganizationNotFound(_) => &ORGANIZATION_NOT_FOUND,
+            Self::Refused(_) => &ROLE_INSUFFICIENT,
+            Self::SlugTaken => &SLUG_TAKEN,
+            Self::VersionMismatch { .. } => &kit::http::codes::PRECONDITION_FAILED,
+            Self::PreferencesTooLarge { .. } => &PREFERENCES_TOO_LARGE,
+            Self::ProfileNotReady | Self::Auth(_) => &PROFILE_NOT_READY,
+            Self::Db(e) => e.code(),
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Refused(refused) => Some(refused.to_string()),
+            Self::VersionMismatch { current } => Some(format!("The current version is {current}; read it and try again.")),
+            Self::PreferencesTooLarge { bytes, max } => {
+                Some(format!("Merged they would take {bytes} bytes; {max} is the limit."))
+            }
+            Self::Db(e) => e.detail(),
+            _ => None,
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Self::SlugTaken => vec![FieldError::new("slug", "taken", "Choose another slug.")],
+            _ => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::ProfileNotReady | Self::Auth(_) => Some(Duration::from_secs(1)),
+            Self::Db(e) => e.retry_after(),
+            _ => None,
+        }
+    }
+}
+
+impl From<db::diesel::result::Error> for Error {
+    fn from(error: db::diesel::result::Error) -> Self {
+        match db::Error::from(error) {
+            db::Error::Conflict { constraint } if constraint == "organizations_slug_key" => Self::SlugTaken,
+            other => Self::Db(other),
+        }
+    }
+}
+
+/// A consumer waits for a database that is down; everything else concerns the one message.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Db(error) => error.into(),
+            other => Self::retry(other),
+        }
+    }
+}
