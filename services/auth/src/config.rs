@@ -103,7 +103,12 @@ fn read_hashing(env: &mut Env) -> HashingSettings {
         "Password hashes at the same time; each takes a core for some 20 ms, and 19 MiB.",
         "2",
     );
-    let max_wait = millis(env, "BRAINOPS_AUTH_HASH_WAIT_MS", "How long a request waits to hash before it is answered 503.", "3000");
+    let max_wait = millis(
+        env,
+        "BRAINOPS_AUTH_HASH_WAIT_MS",
+        "How long a request waits to hash before it is answered 503.",
+        "3000",
+    );
     HashingSettings { concurrency: concurrency.get(), max_wait }
 }
 

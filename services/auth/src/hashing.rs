@@ -42,7 +42,9 @@ pub enum HashingError {
 pub enum Verdict {
     Wrong,
     /// `outdated`: made with other parameters than today's, so hash it anew while the password is at hand.
-    Right { outdated: bool },
+    Right {
+        outdated: bool,
+    },
 }
 
 impl Hashing {

@@ -5,7 +5,10 @@
 use blake3::Hasher;
 use kit::Secret;
 
-use crate::domain::{attempts::Bucket, refresh_token::{RefreshToken, TokenHash}};
+use crate::domain::{
+    attempts::Bucket,
+    refresh_token::{RefreshToken, TokenHash},
+};
 
 /// One key a purpose, all derived from `BRAINOPS_TOKEN_PEPPER`.
 #[derive(Clone)]

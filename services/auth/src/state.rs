@@ -25,12 +25,7 @@ pub struct AppState {
 impl AppState {
     /// Stamps what somebody changes now, with the trace of the current span.
     pub fn origin(&self, actor: Option<UserId>, org: Option<OrgId>) -> Origin {
-        Origin {
-            actor: actor.map(UserId::uuid),
-            org,
-            traceparent: kit::telemetry::traceparent(),
-            at: self.clock.now(),
-        }
+        Origin { actor: actor.map(UserId::uuid), org, traceparent: kit::telemetry::traceparent(), at: self.clock.now() }
     }
 
     /// Refuses the access tokens of ended sessions in this process at once; the others learn of it by event.

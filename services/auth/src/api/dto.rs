@@ -404,7 +404,7 @@ impl From<User> for UserSnapshot {
     }
 }
 
-/// What programs read to find everything else (OpenID Connect Discovery 1.0 section 3, as far as it exists here).
+/// What programs read to find everything else (`OpenID` Connect Discovery 1.0 section 3, as far as it exists here).
 #[derive(Serialize, ToSchema)]
 pub struct DiscoveryView {
     /// The `iss` of tokens.

@@ -14,9 +14,7 @@ use kit::{
     http::{List, Page, PathId, ProblemBody, RequestContext, ValidJson},
 };
 
-use super::dto::{
-    DisableRequest, RevocationList, ServiceTokenRequest, ServiceTokenView, UserSnapshot, device,
-};
+use super::dto::{DisableRequest, RevocationList, ServiceTokenRequest, ServiceTokenView, UserSnapshot, device};
 use crate::{
     app::{
         disable_user, issue_service_token::issue_service_token, list_revocations::list_revocations,

@@ -31,6 +31,20 @@ pub async fn discovery(state: Data<AppState>) -> HttpResponse {
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: ["ES256"],
         scopes_supported: Scope::ALL.iter().map(|scope| scope.as_str()).collect(),
-        claims_supported: &["iss", "aud", "sub", "org", "sid", "role", "scope", "amr", "auth_time", "iat", "nbf", "exp", "jti"],
+        claims_supported: &[
+            "iss",
+            "aud",
+            "sub",
+            "org",
+            "sid",
+            "role",
+            "scope",
+            "amr",
+            "auth_time",
+            "iat",
+            "nbf",
+            "exp",
+            "jti",
+        ],
     })
 }

@@ -20,7 +20,7 @@ pub async fn apply_membership(
 ) -> Result<(), Error> {
     let (inner, at) = (state.clone(), origin.at);
     let applying = move |conn: &mut PgConnection| {
-        inbox::once(conn, crate::events::USERS_QUEUE, event, |conn| apply(conn, &inner, &origin, membership))
+        inbox::once(conn, crate::events::USERS_QUEUE, event, |conn| apply(conn, &inner, &origin, &membership))
     };
     let void = state.db.system("apply_membership").tx(applying).await?;
     state.deny(&void.unwrap_or_default(), at);
@@ -31,13 +31,13 @@ fn apply(
     conn: &mut PgConnection,
     state: &AppState,
     origin: &Origin,
-    news: Membership,
+    news: &Membership,
 ) -> Result<Vec<SessionId>, Error> {
     memberships::hold_org(conn, news.org)?;
     // Who signs in meanwhile waits here and gets the new role.
     users::lock(conn, news.user)?;
     let buried = memberships::is_buried(conn, news.org)?;
-    let news = Membership { role: news.role.filter(|_| !buried), ..news };
+    let news = Membership { role: news.role.filter(|_| !buried), ..news.clone() };
     let known = memberships::lock(conn, news.user, news.org)?;
     let meaning = news.judge(known.as_ref());
     if meaning == News::Stale || !memberships::put(conn, &news, origin.at)? || meaning == News::Harmless {

@@ -131,11 +131,8 @@ fn replace(
     for other in sessions::lock_open(conn, user)?.into_iter().filter(|other| other.id != current) {
         ended.extend(end(conn, state, origin, other, Reason::PasswordChanged, device)?);
     }
-    let event = PasswordChanged {
-        user_id: user.to_string(),
-        reason: "change".to_owned(),
-        changed_at: Some(origin.at.into()),
-    };
+    let event =
+        PasswordChanged { user_id: user.to_string(), reason: "change".to_owned(), changed_at: Some(origin.at.into()) };
     outbox::append(conn, &*state.ids, origin, version, &event)?;
     note(conn, state, origin, "user.password_changed", "user", &user.to_string(), device, json!({}))?;
     Ok(ended)

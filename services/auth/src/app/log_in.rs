@@ -53,7 +53,8 @@ pub async fn log_in(state: &AppState, login: Login, device: Device) -> Result<Si
         (_, user, _) => {
             let inner = state.clone();
             let user = user.map(|user| user.id);
-            let failing = move |conn: &mut PgConnection| fail(conn, &inner, &origin, user, &counters, &counted, &device);
+            let failing =
+                move |conn: &mut PgConnection| fail(conn, &inner, &origin, user, &counters, &counted, &device);
             state.db.system("log_in").tx(failing).await?;
             Err(Error::InvalidCredentials)
         }

@@ -34,7 +34,10 @@ pub async fn refresh_session(state: &AppState, presented: &str, device: Device) 
     match outcome {
         Outcome::Refreshed(signed_in) => Ok(*signed_in),
         Outcome::Reused(session) => {
-            tracing::warn!(session.id = session.map(tracing::field::display), "A refresh token was used again; its session was ended");
+            tracing::warn!(
+                session.id = session.map(tracing::field::display),
+                "A refresh token was used again; its session was ended"
+            );
             state.deny(session.as_slice(), at);
             Err(Error::InvalidRefreshToken)
         }
@@ -65,14 +68,14 @@ fn rotate(
             return Ok(Outcome::Reused(ended));
         }
     };
-    go_on(conn, state, &origin, session, refresh, device)
+    go_on(conn, state, &origin, &session, refresh, device)
 }
 
 fn go_on(
     conn: &mut PgConnection,
     state: &AppState,
     origin: &Origin,
-    session: Session,
+    session: &Session,
     refresh: RefreshToken,
     device: Device,
 ) -> Result<Outcome, Error> {
@@ -83,7 +86,7 @@ fn go_on(
         return Ok(Outcome::Over);
     };
     let standing = standing(conn, &user, session.org)?;
-    let session = Session { org: standing.org, last_seen_at: origin.at, device, ..session };
+    let session = Session { org: standing.org, last_seen_at: origin.at, device, ..session.clone() };
     sessions::touch(conn, &session)?;
     let access = mint(state, &session, standing, origin)?;
     let refresh_expires_in = idle_seconds(&session, origin);

@@ -60,13 +60,7 @@ fn times(keys: &[StoredKey]) -> Vec<KeyTimes> {
     keys.iter().map(|key| key.times.clone()).collect()
 }
 
-fn note(
-    conn: &mut PgConnection,
-    state: &AppState,
-    origin: &Origin,
-    action: &str,
-    key: &KeyTimes,
-) -> Result<(), Error> {
+fn note(conn: &mut PgConnection, state: &AppState, origin: &Origin, action: &str, key: &KeyTimes) -> Result<(), Error> {
     let details = json!({"signs_from": key.signs_from});
     let entry =
         audit::Entry { action, subject_type: "signing_key", subject_id: &key.id.to_string(), address: None, details };

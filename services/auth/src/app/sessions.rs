@@ -62,12 +62,7 @@ pub(super) fn renew_all(
     Ok(void_ids)
 }
 
-fn void(
-    conn: &mut PgConnection,
-    origin: &Origin,
-    user: UserId,
-    session: SessionId,
-) -> Result<(), Error> {
+fn void(conn: &mut PgConnection, origin: &Origin, user: UserId, session: SessionId) -> Result<(), Error> {
     revocations::insert(conn, &Revocation { voids: Voids::Session(session), revoked_at: origin.at }, user)?;
     Ok(())
 }

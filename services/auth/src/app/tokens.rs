@@ -61,13 +61,7 @@ pub(super) fn begin_session(
     device: Device,
 ) -> Result<(SignIn, Session), Error> {
     let ids = &*state.ids;
-    let new = NewSession {
-        family: ids.new(),
-        id: ids.new(),
-        user: user.id,
-        org: standing.org,
-        device,
-    };
+    let new = NewSession { family: ids.new(), id: ids.new(), user: user.id, org: standing.org, device };
     let (session, started) = Session::start(new, origin.at);
     let refresh = RefreshToken::generate(ids);
     sessions::insert(conn, &session)?;

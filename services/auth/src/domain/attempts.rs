@@ -76,11 +76,7 @@ pub fn source(address: Option<IpAddr>) -> String {
 
 /// Whether the attempt may go on.
 pub fn judge(limits: &Limits, counted: &[Counted], now: DateTime<Utc>) -> Result<(), TooMany> {
-    let wait = counted
-        .iter()
-        .filter(|c| c.made > limits.of(c.bucket).attempts)
-        .map(|c| c.resets_at - now)
-        .max();
+    let wait = counted.iter().filter(|c| c.made > limits.of(c.bucket).attempts).map(|c| c.resets_at - now).max();
     match wait {
         None => Ok(()),
         Some(wait) => Err(TooMany { retry_after: wait.to_std().unwrap_or_default() }),

@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn strong_passwords_are_taken_whatever_they_are_made_of() {
-        for good in ["vexing quilt marmalade tundra", "xK9#pQ2$vL5n", "ünïcödé wört schlange", &"q7Zr!m2W".repeat(32)] {
+        for good in ["vexing quilt marmalade tundra", "xK9#pQ2$vL5n", "ünïcödé wört schlange", &"q7Zr!m2W".repeat(32)]
+        {
             assert_eq!(judge_for_jane(good), Ok(()), "{good}");
         }
     }
@@ -91,14 +92,24 @@ mod tests {
 
     #[test]
     fn common_passwords_and_patterns_are_refused() {
-        for bad in ["password1234", "P@ssw0rd1234", "123456789012", "qwertyuiop123", "aaaaaaaaaaaaaaaa", "abcabcabcabcabc", "iloveyou12345"] {
+        for bad in [
+            "password1234",
+            "P@ssw0rd1234",
+            "123456789012",
+            "qwertyuiop123",
+            "aaaaaaaaaaaaaaaa",
+            "abcabcabcabcabc",
+            "iloveyou12345",
+        ] {
             assert_eq!(judge_for_jane(bad), Err(Weak::TooGuessable), "{bad}");
         }
     }
 
     #[test]
     fn context_words_do_not_make_a_password() {
-        for bad in ["jane.doolittle", "doolittle2026", "janedoolittle1", "brainops2026!", "BrainOpsBrainOps", "elttilood.enaj"] {
+        for bad in
+            ["jane.doolittle", "doolittle2026", "janedoolittle1", "brainops2026!", "BrainOpsBrainOps", "elttilood.enaj"]
+        {
             assert_eq!(judge_for_jane(bad), Err(Weak::TooGuessable), "{bad}");
         }
     }

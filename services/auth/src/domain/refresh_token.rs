@@ -92,7 +92,10 @@ mod tests {
         assert_eq!(Presented::judge(true, used, sealed(), used), Presented::First);
         let again = Presented::Again { successor: "sealed".to_owned() };
         assert_eq!(Presented::judge(false, used, sealed(), used + GRACE), again);
-        assert_eq!(Presented::judge(false, used, sealed(), used + GRACE + TimeDelta::milliseconds(1)), Presented::Reused);
+        assert_eq!(
+            Presented::judge(false, used, sealed(), used + GRACE + TimeDelta::milliseconds(1)),
+            Presented::Reused
+        );
         assert_eq!(Presented::judge(false, used, None, used), Presented::Reused);
         // A replica whose clock is behind sees a use in the future: still a race, not a theft.
         assert_eq!(Presented::judge(false, used, sealed(), used - TimeDelta::seconds(90)), again);

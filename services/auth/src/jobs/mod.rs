@@ -44,7 +44,11 @@ where
             let pause = match work().await {
                 Ok(()) => interval,
                 Err(error) => {
-                    tracing::warn!(task.name = name, error = &error as &dyn std::error::Error, "A job failed and will be tried again");
+                    tracing::warn!(
+                        task.name = name,
+                        error = &error as &dyn std::error::Error,
+                        "A job failed and will be tried again"
+                    );
                     AGAIN
                 }
             };

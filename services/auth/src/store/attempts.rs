@@ -31,7 +31,8 @@ pub fn raise(
     counters: &[(Key, DateTime<Utc>)],
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Raised>> {
-    let (keys, ends): (Vec<&[u8]>, Vec<DateTime<Utc>>) = counters.iter().map(|(key, end)| (key.as_slice(), *end)).unzip();
+    let (keys, ends): (Vec<&[u8]>, Vec<DateTime<Utc>>) =
+        counters.iter().map(|(key, end)| (key.as_slice(), *end)).unzip();
     diesel::sql_query(
         "INSERT INTO attempts AS a (bucket, made, resets_at)
         SELECT bucket, 1, resets_at FROM unnest($1, $2) AS new (bucket, resets_at) ORDER BY bucket

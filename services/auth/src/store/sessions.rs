@@ -126,7 +126,9 @@ pub fn set_revoked(conn: &mut PgConnection, session: &Session, reason: Reason) -
 
 /// Gives a session its new id.
 pub fn set_id(conn: &mut PgConnection, session: &Session) -> QueryResult<()> {
-    diesel::update(sessions::table.find(session.family.uuid())).set(sessions::id.eq(session.id.uuid())).execute(conn)?;
+    diesel::update(sessions::table.find(session.family.uuid()))
+        .set(sessions::id.eq(session.id.uuid()))
+        .execute(conn)?;
     Ok(())
 }
 

@@ -2,11 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::KeyId;
-use db::diesel::{
-    self,
-    prelude::*,
-    sql_types::BigInt,
-};
+use db::diesel::{self, prelude::*, sql_types::BigInt};
 use uuid::Uuid;
 
 use super::schema::signing_keys;
@@ -29,11 +25,12 @@ pub fn lock(conn: &mut PgConnection) -> QueryResult<()> {
 }
 
 pub fn list(conn: &mut PgConnection) -> QueryResult<Vec<StoredKey>> {
-    let rows: Vec<(Uuid, String, DateTime<Utc>, Option<DateTime<Utc>>)> = signing_keys::table
+    type Row = (Uuid, String, DateTime<Utc>, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = signing_keys::table
         .select((signing_keys::id, signing_keys::sealed_key, signing_keys::signs_from, signing_keys::announced_at))
         .order((signing_keys::signs_from, signing_keys::id))
         .load(conn)?;
-    let key = |(id, sealed, signs_from, announced): (_, _, _, Option<_>)| StoredKey {
+    let key = |(id, sealed, signs_from, announced): Row| StoredKey {
         times: KeyTimes { id: KeyId::from_uuid(id), signs_from, announced: announced.is_some() },
         sealed,
     };

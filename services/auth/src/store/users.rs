@@ -83,7 +83,8 @@ pub type After = (DateTime<Utc>, UserId);
 
 /// Everybody, those who registered first first, at most `limit`. For system transactions.
 pub fn page(conn: &mut PgConnection, after: Option<After>, limit: i64) -> QueryResult<Vec<User>> {
-    let mut query = users::table.select(Row::as_select()).order((users::created_at, users::id)).limit(limit).into_boxed();
+    let mut query =
+        users::table.select(Row::as_select()).order((users::created_at, users::id)).limit(limit).into_boxed();
     if let Some((at, id)) = after {
         query = query.filter(users::created_at.gt(at).or(users::created_at.eq(at).and(users::id.gt(id.uuid()))));
     }

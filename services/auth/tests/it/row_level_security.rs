@@ -1,0 +1,88 @@
+//! What the service's database roles reach, asked as those roles: a forgotten `WHERE` shows nothing of others.
+
+use contracts::UserId;
+use db::diesel::{
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query,
+    sql_types::BigInt,
+};
+
+use crate::support::{App, post, refresh, register, start};
+
+const TABLES: [&str; 9] = [
+    "users",
+    "credentials",
+    "memberships",
+    "deleted_organizations",
+    "sessions",
+    "refresh_tokens",
+    "attempts",
+    "signing_keys",
+    "revocations",
+];
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    n: i64,
+}
+
+fn rows(conn: &mut PgConnection, table: &str) -> i64 {
+    sql_query(format!("SELECT count(*) AS n FROM auth.{table}")).get_result::<Count>(conn).unwrap().n
+}
+
+fn app_role(app: &App, user: Option<UserId>) -> PgConnection {
+    let mut conn = PgConnection::establish(&app.db.app_url()).unwrap();
+    if let Some(user) = user {
+        conn.batch_execute(&format!("SET app.user TO '{user}'")).unwrap();
+    }
+    conn
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_reaches_their_own_rows_and_nobody_without_one_reaches_any() {
+    let app = start().await;
+    let (ada, bob) = (register(&app, "Ada").await, register(&app, "Bob").await);
+    refresh(&app, &bob.refresh).await.json::<serde_json::Value>(200);
+    assert_eq!(post(&app, "/v1/auth/logout", Some(&bob.access), &serde_json::json!({})).await.status, 204);
+    let seen = |user| {
+        let mut conn = app_role(&app, user);
+        TABLES.map(|table| rows(&mut conn, table))
+    };
+    assert_eq!(seen(None), [0; 9]);
+    assert_eq!(seen(Some(ada.user)), [1, 1, 1, 0, 1, 1, 0, 0, 0]);
+    assert_eq!(seen(Some(bob.user)), [1, 1, 1, 0, 1, 2, 0, 0, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_cannot_write_rows_of_others_nor_their_own_role() {
+    let app = start().await;
+    let (ada, bob) = (register(&app, "Ada").await, register(&app, "Bob").await);
+    let mut conn = app_role(&app, Some(ada.user));
+    let refused = [
+        format!(
+            "INSERT INTO auth.memberships VALUES ('{}', '{}', '{}', 1, 'owner', now())",
+            bob.user, bob.org, bob.org
+        ),
+        "UPDATE auth.memberships SET role = 'viewer'".to_owned(),
+        "DELETE FROM auth.sessions".to_owned(),
+        "DELETE FROM auth.users".to_owned(),
+        "INSERT INTO auth.signing_keys VALUES (gen_random_uuid(), 'x', now(), now(), NULL)".to_owned(),
+        "UPDATE auth.users SET id = gen_random_uuid()".to_owned(),
+        "TRUNCATE auth.attempts".to_owned(),
+        "ALTER TABLE auth.users DISABLE ROW LEVEL SECURITY".to_owned(),
+    ];
+    for sql in refused {
+        assert!(conn.batch_execute(&sql).is_err(), "{sql}");
+    }
+    let touched =
+        sql_query(format!("UPDATE auth.users SET display_name = 'x' WHERE id = '{}'", bob.user)).execute(&mut conn);
+    assert_eq!(touched.unwrap(), 0, "there is nobody but Ada");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_the_tables_sees_no_rows_either() {
+    let app = start().await;
+    register(&app, "Ada").await;
+    let mut conn = PgConnection::establish(&app.db.owner_url()).unwrap();
+    assert_eq!(TABLES.map(|table| rows(&mut conn, table)), [0; 9], "row level security is forced");
+}
