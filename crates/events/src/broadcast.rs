@@ -8,9 +8,9 @@ use contracts::{CloudEvent, Event};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use kit::{CancellationToken, Task};
+use lapin::Channel;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
-use lapin::Channel;
 use tracing::Instrument;
 
 use crate::broker::chain;

@@ -2,11 +2,13 @@
 //!
 //! A dead letter leaves its queue only after it is safe in its consumer's queue again, or when someone drops it by its id.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use lapin::Channel;
 use lapin::message::BasicGetMessage;
-use lapin::options::{BasicAckOptions, BasicGetOptions};
-use lapin::types::{AMQPValue, FieldTable};
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -77,12 +79,15 @@ pub async fn redrive(broker: &Broker, queue: &str, id: Option<&str>) -> Result<u
     let direct = Direct::new(broker);
     let target = broker.names().queue(queue)?;
     let dead = Dead::open(broker, queue).await?;
-    let mut moved = 0;
-    // Bounded by what is there now: a message that dies again at once must not go round here.
-    for _ in 0..dead.messages {
-        let Some(message) = dead.next().await? else { break };
-        if id.is_some_and(|id| id != message_id(&message)) {
+    let mut moved = HashSet::new();
+    while let Some(message) = dead.next().await? {
+        let this = message_id(&message);
+        if id.is_some_and(|id| id != this) {
             continue;
+        }
+        if !moved.insert((this.to_owned(), message.data.clone())) {
+            // It has been round and died again at once: the rest came after it.
+            break;
         }
         let headers = wire::headers(&message.properties);
         let redriven = wire::get_number(&headers, wire::REDRIVEN).unwrap_or(0) + 1;
@@ -92,50 +97,56 @@ pub async fn redrive(broker: &Broker, queue: &str, id: Option<&str>) -> Result<u
         headers.insert(wire::REDRIVEN.into(), wire::number(redriven));
         direct.send(&target, &message.data, message.properties.clone().with_headers(headers)).await?;
         deadline("basic.ack", ASK, message.ack(BasicAckOptions::default())).await?;
-        moved += 1;
     }
     dead.close().await?;
     match id {
-        Some(id) if moved == 0 => Err(Error::NoDeadLetter { queue: queue.to_owned(), id: id.to_owned() }),
-        _ => Ok(moved),
+        Some(id) if moved.is_empty() => Err(Error::NoDeadLetter { queue: queue.to_owned(), id: id.to_owned() }),
+        _ => Ok(moved.len()),
     }
 }
 
-/// Deletes the dead letter of `queue` with `id` for good.
+/// Deletes the dead letter of `queue` with `id` for good, and gives it back for the record.
 pub async fn drop(broker: &Broker, queue: &str, id: &str) -> Result<DeadLetter, Error> {
     let dead = Dead::open(broker, queue).await?;
-    for _ in 0..dead.messages {
-        let Some(message) = dead.next().await? else { break };
+    let mut dropped = None;
+    while let Some(message) = dead.next().await? {
         if id == message_id(&message) {
             deadline("basic.ack", ASK, message.ack(BasicAckOptions::default())).await?;
-            dead.close().await?;
-            return Ok(letter(&message));
+            dropped = Some(letter(&message));
+            break;
         }
     }
-    Err(Error::NoDeadLetter { queue: queue.to_owned(), id: id.to_owned() })
+    dead.close().await?;
+    dropped.ok_or_else(|| Error::NoDeadLetter { queue: queue.to_owned(), id: id.to_owned() })
 }
 
-/// A dead-letter queue being looked through. What is not acknowledged is back in its place when the channel closes.
+/// The delivery tag that with `multiple` means all that is not acknowledged.
+const EVERYTHING: u64 = 0;
+
+/// A dead-letter queue being looked through. What was taken out and not acknowledged goes back to its place.
 struct Dead {
     channel: Channel,
-    name: lapin::types::ShortString,
-    messages: u32,
+    name: ShortString,
 }
 
 impl Dead {
     async fn open(broker: &Broker, queue: &str) -> Result<Self, Error> {
-        let channel = broker.consuming_channel().await?;
         let name = broker.names().dead(queue)?;
-        let messages =
-            topology::depth(&channel, name.clone()).await?.ok_or_else(|| Error::NoQueue(name.to_string()))?;
-        Ok(Self { channel, name, messages })
+        // A channel of its own: asking for a queue that does not exist ends it.
+        let asking = broker.consuming_channel().await?;
+        topology::depth(&asking, name.clone()).await?.ok_or_else(|| Error::NoQueue(name.to_string()))?;
+        Ok(Self { channel: broker.consuming_channel().await?, name })
     }
 
     async fn next(&self) -> Result<Option<BasicGetMessage>, Error> {
-        deadline("basic.get", ASK, self.channel.basic_get(self.name.clone(), BasicGetOptions::default())).await
+        let get = self.channel.basic_get(self.name.clone(), BasicGetOptions::default());
+        deadline("basic.get", ASK, get).await
     }
 
+    /// Gives the messages back in so many words; those of a channel that merely closes come back some time later.
     async fn close(self) -> Result<(), Error> {
+        let all = BasicNackOptions { multiple: true, requeue: true };
+        deadline("basic.nack", ASK, self.channel.basic_nack(EVERYTHING, all)).await?;
         deadline("channel.close", ASK, self.channel.close(200, "done".into())).await
     }
 }

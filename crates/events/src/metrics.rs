@@ -6,7 +6,8 @@ use kit::metrics::{counters, gauges, histograms};
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
 
 /// Seconds from a millisecond to five minutes: idle latency and the delays of retries both fall inside.
-const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+const SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 pub(crate) static OUTBOX_OLDEST: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauges("outbox_oldest_seconds", "Age of the oldest event that the broker has not confirmed.", &["service"])

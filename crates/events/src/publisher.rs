@@ -45,9 +45,8 @@ impl Pipeline {
         let (channel, exchange, service) = (self.channel.clone(), self.exchange.clone(), self.service);
         let event_type = event.event_type.clone();
         let mut publishing = async move {
-            let published = async {
-                channel.basic_publish(exchange, routing_key, MANDATORY, &body, properties).await?.await
-            };
+            let published =
+                async { channel.basic_publish(exchange, routing_key, MANDATORY, &body, properties).await?.await };
             match deadline("basic.publish", CONFIRM, published).await? {
                 Confirmation::Ack(returned) => {
                     // lapin ties a returned message to whichever confirmation comes next, so it is counted by its own type.
@@ -85,16 +84,20 @@ impl Direct {
     }
 
     /// Resolves when the broker has stored the message in `queue`.
-    pub(crate) async fn send(&self, queue: &ShortString, body: &[u8], properties: BasicProperties) -> Result<(), Error> {
+    pub(crate) async fn send(
+        &self,
+        queue: &ShortString,
+        body: &[u8],
+        properties: BasicProperties,
+    ) -> Result<(), Error> {
         let mut slot = self.channel.lock().await;
         // Taken out while in use: after an error, or when this future is dropped half-way, the channel is not used again.
         let channel = match slot.take().filter(|channel| channel.status().connected()) {
             Some(channel) => channel,
             None => self.broker.publishing_channel().await?,
         };
-        let published = async {
-            channel.basic_publish("".into(), queue.clone(), MANDATORY, body, properties).await?.await
-        };
+        let published =
+            async { channel.basic_publish("".into(), queue.clone(), MANDATORY, body, properties).await?.await };
         let confirmation = deadline("basic.publish", CONFIRM, published).await?;
         *slot = Some(channel);
         match confirmation {

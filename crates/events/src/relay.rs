@@ -38,16 +38,17 @@ impl Relay {
     pub fn task(self) -> Task {
         Task::new("relay", async move |stop: CancellationToken| {
             forever("relay", self.broker.service(), &stop, || self.session(&stop)).await;
+            fall_silent(self.broker.service());
             Ok(())
         })
     }
 
     async fn session(&self, stop: &CancellationToken) -> Result<(), Error> {
         let Some(mut outbox) = self.db.outbox_session().await? else {
+            fall_silent(self.broker.service());
             stop.run_until_cancelled(tokio::time::sleep(POLL)).await;
             return Ok(());
         };
-        let _gauges = Gauges(self.broker.service());
         let mut gauge = Gauge { relay: self, counted: None, aged: None };
         // Before the broker is asked for anything: a broker that is down is when these matter.
         gauge.update(&mut outbox).await?;
@@ -139,14 +140,10 @@ fn due(last: &mut Option<Instant>, every: Duration) -> bool {
     due
 }
 
-/// Takes the gauges away with the lock: whoever has it next speaks for the outbox.
-struct Gauges(&'static str);
-
-impl Drop for Gauges {
-    fn drop(&mut self) {
-        for gauge in [&*metrics::OUTBOX_OLDEST, &*metrics::OUTBOX_PENDING] {
-            // An error says that there was nothing to take away.
-            let _ = gauge.remove_label_values(&[self.0]);
-        }
+/// Takes the gauges away: another replica, whoever has the lock, speaks for the outbox.
+fn fall_silent(service: &str) {
+    for gauge in [&*metrics::OUTBOX_OLDEST, &*metrics::OUTBOX_PENDING] {
+        // An error says that there was nothing to take away.
+        let _ = gauge.remove_label_values(&[service]);
     }
 }

@@ -14,7 +14,10 @@ pub struct Settings {
 impl kit::Settings for Settings {
     fn read(env: &mut Env) -> Self {
         Self {
-            url: env.secret("BRAINOPS_AMQP_URL", "Address of RabbitMQ with user, password and virtual host: amqp://user:password@host:5672/%2f"),
+            url: env.secret(
+                "BRAINOPS_AMQP_URL",
+                "Address of RabbitMQ with user, password and virtual host: amqp://user:password@host:5672/%2f",
+            ),
             namespace: env.or(
                 "BRAINOPS_AMQP_NAMESPACE",
                 "Prefix of all exchange and queue names, for several installations on one broker; empty for none",

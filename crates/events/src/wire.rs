@@ -79,7 +79,10 @@ pub(crate) fn without(table: &FieldTable, remove: impl Fn(&str) -> bool) -> Fiel
 /// RabbitMQ's own record of dead lettering (`x-death`, `x-first-death-…`, `x-delivery-count`). It is left behind when a
 /// message is published again: kept, it would make the broker see a cycle and drop the message.
 pub(crate) fn is_broker_header(key: &str) -> bool {
-    key == "x-death" || key == "x-delivery-count" || key.starts_with("x-first-death-") || key.starts_with("x-last-death-")
+    key == "x-death"
+        || key == "x-delivery-count"
+        || key.starts_with("x-first-death-")
+        || key.starts_with("x-last-death-")
 }
 
 pub(crate) fn text(value: &str) -> AMQPValue {
@@ -171,7 +174,10 @@ mod tests {
         let headers = with_attempt(headers, failed(2)).unwrap();
         assert_eq!(attempts(&headers), [failed(1), failed(2)]);
         let headers = (3..=50).fold(headers, |headers, attempt| with_attempt(headers, failed(attempt)).unwrap());
-        assert_eq!(attempts(&headers).iter().map(|attempt| attempt.attempt).collect::<Vec<_>>(), (31..=50).collect::<Vec<_>>());
+        assert_eq!(
+            attempts(&headers).iter().map(|attempt| attempt.attempt).collect::<Vec<_>>(),
+            (31..=50).collect::<Vec<_>>()
+        );
     }
 
     #[test]

@@ -136,7 +136,9 @@ impl Worker {
             };
             let error = match failure {
                 Failure::Retry(error) => return Ok(Verdict::Retry { error: format!("{error:#}") }),
-                Failure::Fail(error) => return Ok(Verdict::Dead { reason: Reason::Failed, error: format!("{error:#}") }),
+                Failure::Fail(error) => {
+                    return Ok(Verdict::Dead { reason: Reason::Failed, error: format!("{error:#}") });
+                }
                 Failure::Pause(error) => error,
             };
             tracing::warn!(error = format!("{error:#}"), "A dependency is down, the message waits in hand");

@@ -19,10 +19,10 @@ use contracts::Event;
 use db::Db;
 use kit::{HealthCheck, Task};
 
+use crate::Broker;
 use crate::delivery::{Handler, Handlers};
 use crate::publisher::Direct;
 use crate::session::forever;
-use crate::Broker;
 
 /// The delays between the attempts at one message.
 pub const DELAYS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_mins(5)];
@@ -63,12 +63,7 @@ pub struct Consumer {
 impl Consumer {
     /// A consumer without handlers. It depends on `db`, where its effects go.
     pub fn new(broker: &Broker, db: &Db, spec: ConsumerSpec) -> Self {
-        Self {
-            broker: broker.clone(),
-            spec,
-            handlers: Handlers::default(),
-            dependencies: vec![Arc::new(db.clone())],
-        }
+        Self { broker: broker.clone(), spec, handlers: Handlers::default(), dependencies: vec![Arc::new(db.clone())] }
     }
 
     /// Binds the queue to the type of `E` and handles it.

@@ -104,13 +104,7 @@ impl Worker {
     }
 
     /// Puts a copy with the reason into the dead-letter queue. When that fails the broker does it without a reason.
-    async fn bury(
-        &self,
-        message: &Delivery,
-        attempt: u32,
-        reason: Reason,
-        error: &str,
-    ) -> Result<&'static str, Error> {
+    async fn bury(&self, message: &Delivery, attempt: u32, reason: Reason, error: &str) -> Result<&'static str, Error> {
         let (broker, queue) = (&self.consumer.broker, self.consumer.spec.queue);
         let properties = self.failed(message, attempt, error)?;
         let mut headers = wire::headers(&properties);

@@ -6,25 +6,21 @@ use std::time::Duration;
 use anyhow::anyhow;
 use contracts::auth::v1::{UserDisabled, UserRegistered};
 use contracts::{CloudEvent, EventId, OrgId, Origin};
-use events::{Consumer, ConsumerSpec, Delivery, Failure, Relay};
+use events::{Consumer, ConsumerSpec, Delivery, Failure};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use kit::{HealthCheck, NewId};
 use lapin::BasicProperties;
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::support::{World, apply, counted, eventually, registered, run, uuid, within};
+use crate::support::{World, apply, counted, eventually, registered, uuid, within};
 
 const QUEUE: &str = "probe.auth";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_arrives_with_everything_its_change_said() {
-    let telemetry = kit::config::TelemetrySettings {
-        log: "warn".into(),
-        otlp_endpoint: None,
-        trace_ratio: 1.0,
-        sentry_dsn: None,
-    };
+    let telemetry =
+        kit::config::TelemetrySettings { log: "warn".into(), otlp_endpoint: None, trace_ratio: 1.0, sentry_dsn: None };
     kit::telemetry::init(&telemetry, "probe", kit::Environment::Development);
     let world = World::new().await;
     let (sender, mut received) = mpsc::unbounded_channel();
@@ -38,7 +34,8 @@ async fn an_event_arrives_with_everything_its_change_said() {
             }
         },
     );
-    let (consuming, relaying) = (run(consumer.task()), run(Relay::new(&world.db, &world.broker).task()));
+    let consuming = world.consume(consumer, QUEUE).await;
+    let relaying = world.relay();
 
     let subject = uuid();
     let origin = Origin {
@@ -96,7 +93,8 @@ async fn one_subjects_events_are_handled_in_order_and_never_side_by_side() {
             }
         },
     );
-    let (consuming, relaying) = (run(consumer.task()), run(Relay::new(&world.db, &world.broker).task()));
+    let consuming = world.consume(consumer, QUEUE).await;
+    let relaying = world.relay();
     let subjects: Vec<_> = (0..5).map(|_| uuid()).collect();
     for sequence in 1..=20 {
         for &subject in &subjects {
@@ -120,10 +118,19 @@ async fn one_subjects_events_are_handled_in_order_and_never_side_by_side() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_copies_in_any_order_have_one_effect() {
     let world = World::new().await;
-    let (consumer, mut count) = world.effects(ConsumerSpec::projection(QUEUE));
-    let consuming = run(consumer.task());
-    // The queue must be there before anything is put on the exchange.
-    eventually("the queue is bound", async || world.exists(QUEUE).await).await;
+    let (delivered, mut count) = watch::channel(0);
+    let db = world.db.clone();
+    let consumer = Consumer::new(&world.broker, &world.db, ConsumerSpec::projection(QUEUE)).on(
+        move |delivery: Delivery<UserRegistered>| {
+            let (db, delivered) = (db.clone(), delivered.clone());
+            async move {
+                apply(&db, QUEUE, &delivery).await?;
+                delivered.send_modify(|count| *count += 1);
+                Ok(())
+            }
+        },
+    );
+    let consuming = world.consume(consumer, QUEUE).await;
 
     let mut bodies = Vec::new();
     for sequence in 1..=10 {
@@ -134,9 +141,7 @@ async fn ten_copies_in_any_order_have_one_effect() {
         world.note_change(id, event.user_id.parse().unwrap(), sequence).await;
     }
     // 0, 7, 4, 1, 8, … : every copy of every event, none beside its neighbour.
-    for step in 0..100 {
-        world.publish("auth.user_registered.v1", &bodies[step * 7 % 10], BasicProperties::default()).await;
-    }
+    world.publish((0..100).map(|step| (&*bodies[step * 7 % 10], BasicProperties::default()))).await;
     counted(&mut count, 100).await;
     consuming.stop().await;
     world.check_sets(&[QUEUE]).await;
@@ -156,24 +161,22 @@ async fn a_stop_finishes_what_is_in_hand_and_gives_the_rest_back() {
             apply(&db, QUEUE, &delivery).await.map(drop)
         }
     });
-    let (consuming, relaying) = (run(slow.task()), run(Relay::new(&world.db, &world.broker).task()));
+    let consuming = world.consume(slow, QUEUE).await;
+    let relaying = world.relay();
     for _ in 0..5 {
         world.change(uuid(), 1).await;
     }
     within("the first is being handled", begun.notified()).await;
     eventually("all are published", async || world.ids("outbox_events").await.is_empty()).await;
 
-    let stopping = kit::tasks::spawn("stopping", consuming.stop());
-    // The stop has been heard when the queue has no consumer any more; the handler still waits.
-    eventually("nothing more is taken", async || world.consumers(QUEUE).await == 0).await;
-    assert!(!stopping.is_finished());
+    consuming.tell_to_stop();
     gate.notify_one();
-    within("the stop", stopping).await.unwrap();
+    consuming.stop().await;
     assert_eq!(world.ids("effects").await.len(), 1);
     eventually("the rest is back", async || world.depth(QUEUE).await == 4).await;
 
     let (consumer, mut count) = world.effects(spec);
-    let consuming = run(consumer.task());
+    let consuming = world.consume(consumer, QUEUE).await;
     counted(&mut count, 4).await;
     consuming.stop().await;
     relaying.stop().await;
@@ -218,10 +221,12 @@ async fn while_a_dependency_is_down_messages_wait_in_hand() {
             }
         }
     };
-    let consumer = Consumer::new(&world.broker, &world.db, ConsumerSpec { concurrency: 1, ..ConsumerSpec::projection(QUEUE) })
-        .depends_on(Arc::new(Dependency(Arc::clone(&well))))
-        .on(handler);
-    let (consuming, relaying) = (run(consumer.task()), run(Relay::new(&world.db, &world.broker).task()));
+    let consumer =
+        Consumer::new(&world.broker, &world.db, ConsumerSpec { concurrency: 1, ..ConsumerSpec::projection(QUEUE) })
+            .depends_on(Arc::new(Dependency(Arc::clone(&well))))
+            .on(handler);
+    let consuming = world.consume(consumer, QUEUE).await;
+    let relaying = world.relay();
     world.change(uuid(), 1).await;
     counted(&mut count, 1).await;
 
@@ -253,8 +258,9 @@ async fn events_of_other_types_do_not_come() {
             async { Ok(()) }
         },
     );
-    let (consuming, other) = (run(consumer.task()), run(other.task()));
-    let relaying = run(Relay::new(&world.db, &world.broker).task());
+    let consuming = world.consume(consumer, QUEUE).await;
+    let other = world.consume(other, "probe.disabled").await;
+    let relaying = world.relay();
     let subject = uuid();
     world.change(subject, 1).await;
     world.append(UserDisabled { user_id: subject.to_string(), ..UserDisabled::default() }).await;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::anyhow;
 use contracts::auth::v1::UserRegistered;
 use contracts::{CloudEvent, Origin};
-use events::{Consumer, ConsumerSpec, Delivery, Error, Failure, Relay, dlq};
+use events::{Consumer, ConsumerSpec, Delivery, Error, Failure, dlq};
 use futures_util::StreamExt;
 use kit::NewId;
 use lapin::BasicProperties;
@@ -12,7 +12,7 @@ use lapin::options::{BasicConsumeOptions, BasicRejectOptions};
 use lapin::types::FieldTable;
 use tokio::sync::watch;
 
-use crate::support::{World, apply, counted, eventually, registered, run, uuid, within};
+use crate::support::{World, apply, counted, eventually, registered, uuid, within};
 
 const QUEUE: &str = "probe.auth";
 
@@ -35,7 +35,8 @@ async fn a_poisoned_message_is_kept_with_its_reason_and_redriven_to_success() {
             }
         },
     );
-    let (consuming, relaying) = (run(consumer.task()), run(Relay::new(&world.db, &world.broker).task()));
+    let consuming = world.consume(consumer, QUEUE).await;
+    let relaying = world.relay();
     let origin = Origin { org: Some(world.core.ids.new()), ..Origin::system(world.core.clock.now()) };
     let mut even = Vec::new();
     for sequence in 1..=10 {
@@ -87,20 +88,21 @@ async fn a_poisoned_message_is_kept_with_its_reason_and_redriven_to_success() {
 async fn what_cannot_be_read_or_has_no_handler_is_dead_at_once() {
     let world = World::new().await;
     let (consumer, mut count) = world.effects(ConsumerSpec::projection(QUEUE));
-    let consuming = run(consumer.task());
-    eventually("the queue is bound", async || world.exists(QUEUE).await).await;
+    let consuming = world.consume(consumer, QUEUE).await;
 
-    let key = "auth.user_registered.v1";
-    let named = |id: &str| BasicProperties::default().with_message_id(id.into());
-    world.publish(key, b"\xff no JSON", named("garbage")).await;
-    world.publish(key, br#"{"specversion":"1.0"}"#, named("half")).await;
     let origin = Origin::system(world.core.clock.now());
-    let mut stranger = CloudEvent::new(world.core.ids.new(), &origin, 1, &registered(uuid())).unwrap();
-    stranger.event_type = "brainops.auth.never_heard_of.v1".into();
-    world.publish(key, &stranger.to_json().unwrap(), named("stranger")).await;
-    let mut mangled = CloudEvent::new(world.core.ids.new(), &origin, 1, &registered(uuid())).unwrap();
-    mangled.data = serde_json::json!({ "user_id": 7 });
-    world.publish(key, &mangled.to_json().unwrap(), named("mangled")).await;
+    let event = || CloudEvent::new(world.core.ids.new(), &origin, 1, &registered(uuid())).unwrap();
+    let stranger = CloudEvent { event_type: "brainops.auth.never_heard_of.v1".into(), ..event() };
+    let stranger = stranger.to_json().unwrap();
+    let mangled = CloudEvent { data: serde_json::json!({ "user_id": 7 }), ..event() }.to_json().unwrap();
+    let messages: [(&str, &[u8]); 4] = [
+        ("garbage", b"\xff no JSON"),
+        ("half", br#"{"specversion":"1.0"}"#),
+        ("stranger", &stranger),
+        ("mangled", &mangled),
+    ];
+    let named = |id: &str| BasicProperties::default().with_message_id(id.into());
+    world.publish(messages.map(|(id, body)| (body, named(id)))).await;
 
     eventually("all are dead", async || world.dead(QUEUE).await == 4).await;
     let letters = dlq::show(&world.broker, QUEUE, 10).await.unwrap();
@@ -116,7 +118,7 @@ async fn what_cannot_be_read_or_has_no_handler_is_dead_at_once() {
         dlq::drop(&world.broker, QUEUE, id).await.unwrap();
     }
     // None of it stood in the way.
-    let relaying = run(Relay::new(&world.db, &world.broker).task());
+    let relaying = world.relay();
     world.change(uuid(), 1).await;
     counted(&mut count, 1).await;
     relaying.stop().await;
@@ -129,11 +131,10 @@ async fn what_cannot_be_read_or_has_no_handler_is_dead_at_once() {
 async fn what_the_broker_buries_can_be_redriven_too() {
     let world = World::new().await;
     let (consumer, _) = world.effects(ConsumerSpec::projection(QUEUE));
-    let consuming = run(consumer.task());
-    eventually("the queue is bound", async || world.exists(QUEUE).await).await;
+    let consuming = world.consume(consumer, QUEUE).await;
     consuming.stop().await;
 
-    let relaying = run(Relay::new(&world.db, &world.broker).task());
+    let relaying = world.relay();
     let id = world.change(uuid(), 1).await;
     let connection = world.amqp().await;
     let channel = connection.create_channel().await.unwrap();
@@ -150,7 +151,7 @@ async fn what_the_broker_buries_can_be_redriven_too() {
     assert_eq!((dead.id, dead.reason.as_str()), (id.to_string(), "rejected"));
     assert_eq!(dlq::redrive(&world.broker, QUEUE, None).await.unwrap(), 1);
     let (consumer, mut count) = world.effects(ConsumerSpec::projection(QUEUE));
-    let consuming = run(consumer.task());
+    let consuming = world.consume(consumer, QUEUE).await;
     counted(&mut count, 1).await;
     relaying.stop().await;
     consuming.stop().await;

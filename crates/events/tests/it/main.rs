@@ -7,5 +7,6 @@ mod consumer;
 mod dead_letters;
 mod relay;
 mod retries;
+mod revocations;
 mod support;
 mod transient;

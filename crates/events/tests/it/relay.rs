@@ -16,7 +16,7 @@ const QUEUE: &str = "probe.auth";
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_nobody_reads_is_counted_and_gone() {
     let world = World::new().await;
-    let relaying = run(Relay::new(&world.db, &world.broker).task());
+    let relaying = world.relay();
     for _ in 0..3 {
         world.append(crate::support::registered(uuid())).await;
     }
@@ -33,10 +33,11 @@ async fn an_event_that_nobody_reads_is_counted_and_gone() {
 async fn a_rolled_back_change_publishes_nothing() {
     let world = World::new().await;
     let mut tail = Tail::open(&world.broker, &["#"]).await.unwrap();
-    let relaying = run(Relay::new(&world.db, &world.broker).task());
+    let relaying = world.relay();
     let ids = Arc::clone(&world.core.ids);
     let origin = contracts::Origin::system(world.core.clock.now());
-    let rolled_back = world.db.system("test").tx(move |conn| {
+    let scope = world.db.system("test");
+    let rolled_back = scope.tx(move |conn| {
         db::outbox::append(conn, &*ids, &origin, 1, &crate::support::registered(uuid()))?;
         Err::<(), _>(db::Error::NotFound)
     });
@@ -64,8 +65,7 @@ async fn a_relay_killed_between_publish_and_delete_repeats_and_nothing_happens_t
             }
         },
     );
-    let consuming = run(consumer.task());
-    eventually("the queue is bound", async || world.exists(QUEUE).await).await;
+    let consuming = world.consume(consumer, QUEUE).await;
     for _ in 0..CHANGES {
         world.change(uuid(), 1).await;
     }
@@ -85,7 +85,7 @@ async fn a_relay_killed_between_publish_and_delete_repeats_and_nothing_happens_t
         .unwrap();
     });
     is_locked.await.unwrap();
-    let first = run(Relay::new(&world.db, &world.broker).task());
+    let first = world.relay();
     let mut times = HashMap::<EventId, usize>::new();
     for _ in 0..CHANGES {
         *times.entry(within("the first delivery", delivered.recv()).await.unwrap()).or_default() += 1;
@@ -108,7 +108,7 @@ async fn a_relay_killed_between_publish_and_delete_repeats_and_nothing_happens_t
     locking.await.unwrap();
     assert_eq!(world.ids("outbox_events").await.len(), CHANGES, "nothing was deleted");
 
-    let second = run(Relay::new(&world.db, &world.broker).task());
+    let second = world.relay();
     for _ in 0..CHANGES {
         *times.entry(within("the second delivery", delivered.recv()).await.unwrap()).or_default() += 1;
     }
@@ -136,9 +136,8 @@ async fn of_two_relays_one_works_and_the_other_takes_over() {
     let world = World::new().await;
     let mut tail = Tail::open(&world.broker, &["#"]).await.unwrap();
     let (consumer, mut count) = world.effects(ConsumerSpec::projection(QUEUE));
-    let consuming = run(consumer.task());
-    eventually("the queue is bound", async || world.exists(QUEUE).await).await;
-    let first = run(Relay::new(&world.db, &world.broker).task());
+    let consuming = world.consume(consumer, QUEUE).await;
+    let first = world.relay();
     world.change(uuid(), 1).await;
     counted(&mut count, 1).await;
 
@@ -195,7 +194,8 @@ async fn a_consumer_killed_between_commit_and_ack_has_one_effect() {
             std::future::pending().await
         }
     });
-    let (consuming, relaying) = (run(dying.task()), run(Relay::new(&world.db, &world.broker).task()));
+    let consuming = world.consume(dying, QUEUE).await;
+    let relaying = world.relay();
     for _ in 0..20 {
         world.change(uuid(), 1).await;
     }
@@ -220,7 +220,7 @@ async fn a_consumer_killed_between_commit_and_ack_has_one_effect() {
             Ok(())
         }
     });
-    let consuming = run(consumer.task());
+    let consuming = world.consume(consumer, QUEUE).await;
     counted(&mut count, 20).await;
     assert!(again.load(Ordering::SeqCst) >= 1, "no message came a second time");
     relaying.stop().await;
@@ -234,7 +234,7 @@ async fn the_outbox_shows_its_age_while_the_broker_is_away() {
     for _ in 0..3 {
         world.append(crate::support::registered(uuid())).await;
     }
-    let relaying = run(Relay::new(&world.db, &world.broker).task());
+    let relaying = world.relay();
     eventually("the gauges tell", async || {
         let metrics = kit::metrics::render();
         let age = metrics

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use contracts::auth::v1::UserRegistered;
-use events::{Consumer, ConsumerSpec, Delivery, Failure, Relay, dlq};
+use events::{Consumer, ConsumerSpec, Delivery, Failure, dlq};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::support::{World, apply, counted, run, uuid, within};
+use crate::support::{World, apply, counted, uuid, within};
 
 const QUEUE: &str = "probe.auth";
 
@@ -21,14 +21,16 @@ async fn every_delay_is_kept_and_then_the_message_is_dead() {
     let world = World::new().await;
     let (sender, mut attempts) = mpsc::unbounded_channel();
     let spec = ConsumerSpec { delays: delays(&[300, 700, 1_100]), ..ConsumerSpec::projection(QUEUE) };
-    let failing = Consumer::new(&world.broker, &world.db, spec.clone()).on(move |delivery: Delivery<UserRegistered>| {
-        let _ = sender.send((delivery.attempt, Instant::now()));
-        async move { Err(Failure::retry(anyhow!("no. {}", delivery.attempt).context("it does not work"))) }
-    });
+    let failing =
+        Consumer::new(&world.broker, &world.db, spec.clone()).on(move |delivery: Delivery<UserRegistered>| {
+            let _ = sender.send((delivery.attempt, Instant::now()));
+            async move { Err(Failure::retry(anyhow!("no. {}", delivery.attempt).context("it does not work"))) }
+        });
     // Somebody else reads the same event; what fails here must not come back there.
     let (other, mut count) = world.effects(ConsumerSpec::projection("probe.other"));
-    let (consuming, other) = (run(failing.task()), run(other.task()));
-    let relaying = run(Relay::new(&world.db, &world.broker).task());
+    let consuming = world.consume(failing, QUEUE).await;
+    let other = world.consume(other, "probe.other").await;
+    let relaying = world.relay();
 
     let id = world.change(uuid(), 1).await;
     let mut last = None;
@@ -83,7 +85,8 @@ async fn what_fails_or_panics_once_succeeds_later() {
             }
         }
     });
-    let (consuming, relaying) = (run(consumer.task()), run(Relay::new(&world.db, &world.broker).task()));
+    let consuming = world.consume(consumer, QUEUE).await;
+    let relaying = world.relay();
     world.change(uuid(), 1).await;
     assert_eq!(within("the third attempt succeeds", done.recv()).await, Some(3));
     relaying.stop().await;

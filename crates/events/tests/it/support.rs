@@ -2,7 +2,7 @@
 //! test has a database and a broker namespace of its own, and ends with the set check.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use contracts::auth::v1::UserRegistered;
@@ -12,21 +12,26 @@ use db::diesel::prelude::*;
 use db::diesel::sql_types::{BigInt, Uuid as SqlUuid};
 use db::diesel::{self, Connection, PgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use events::{Broker, Consumer, ConsumerSpec, Delivery, Failure, Settings, dlq};
+use events::{Broker, Consumer, ConsumerSpec, Delivery, Failure, Relay, Settings, dlq};
+use kit::config::TelemetrySettings;
 use kit::{CancellationToken, Core, Environment, Ids, Lifecycle, Outbound, RandomIds, Secret, SystemClock, Task};
-use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection as Amqp, ConnectionProperties};
-use localinfra::{Rabbit, Shared};
+use localinfra::{Postgres, PostgresOptions, Rabbit, Shared};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use uuid::Uuid;
 
 const SCHEMA: &str = "probe";
+/// lapin warns of every returned message, with its body.
+const LOG: &str = "info,lapin=error";
+/// Of the event that the tests publish themselves.
+const ROUTING_KEY: &str = "auth.user_registered.v1";
 const PASSWORD: &str = "probe";
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("tests/it/migrations");
 /// What one step of a test may take on a busy machine before it counts as never.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct World {
     pub core: Core,
@@ -38,39 +43,62 @@ pub struct World {
     pub admin_url: String,
     server_url: String,
     database: String,
+    /// What a client was told to be done.
+    acknowledged: Mutex<Vec<Uuid>>,
     _shared: Arc<Shared>,
 }
 
 impl World {
     pub async fn new() -> Self {
         let shared = shared().await;
-        let amqp_url = shared.amqp_url.clone();
-        Self::with(shared, amqp_url).await
+        let (server_url, amqp_url) = (shared.database_url.clone(), shared.amqp_url.clone());
+        Self::with(shared, server_url, amqp_url).await
     }
 
     /// On a broker that may be killed. It must be dropped after the world.
-    pub async fn with_own_broker() -> (Self, Arc<std::sync::Mutex<Rabbit>>, tempfile::TempDir) {
+    pub async fn with_own_broker() -> (Self, Arc<Mutex<Rabbit>>, tempfile::TempDir) {
         kit::tls::install();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().to_owned();
         let rabbit = spawn_blocking(move || Rabbit::start(path).unwrap()).await.unwrap();
         let url = rabbit.amqp_url();
-        (Self::with(shared().await, url).await, Arc::new(std::sync::Mutex::new(rabbit)), dir)
+        let shared = shared().await;
+        let server_url = shared.database_url.clone();
+        (Self::with(shared, server_url, url).await, Arc::new(Mutex::new(rabbit)), dir)
+    }
+
+    /// On a Postgres that may be killed, without fear for its disk. It must be dropped after the world.
+    pub async fn with_own_postgres() -> (Self, Arc<Mutex<Postgres>>, tempfile::TempDir) {
+        kit::tls::install();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_owned();
+        let postgres =
+            spawn_blocking(move || Postgres::start(path, PostgresOptions::durable()).unwrap()).await.unwrap();
+        let url = postgres.admin_url();
+        let shared = shared().await;
+        let amqp_url = shared.amqp_url.clone();
+        (Self::with(shared, url, amqp_url).await, Arc::new(Mutex::new(postgres)), dir)
     }
 
     /// Nothing listens where its broker should be.
     pub async fn without_broker() -> Self {
-        Self::with(shared().await, "amqp://nobody:nothing@127.0.0.1:1/%2f".to_owned()).await
+        let shared = shared().await;
+        let server_url = shared.database_url.clone();
+        Self::with(shared, server_url, "amqp://nobody:nothing@127.0.0.1:1/%2f".to_owned()).await
     }
 
-    async fn with(shared: Arc<Shared>, amqp_url: String) -> Self {
+    async fn with(shared: Arc<Shared>, server_url: String, amqp_url: String) -> Self {
+        // The runner shows the lines of a test that fails.
+        let telemetry = TelemetrySettings { log: LOG.into(), otlp_endpoint: None, trace_ratio: 1.0, sentry_dsn: None };
+        kit::telemetry::init(&telemetry, "probe", Environment::Development);
         let database = format!("events_{}", RandomIds.uuid().simple());
-        let server_url = shared.database_url.clone();
         let admin_url = with_database(&server_url, &database);
         let (create, server) = (format!("CREATE DATABASE {database}"), server_url.clone());
-        spawn_blocking(move || diesel::sql_query(create).execute(&mut PgConnection::establish(&server).unwrap()).unwrap())
-            .await
-            .unwrap();
+        spawn_blocking(move || {
+            diesel::sql_query(create).execute(&mut PgConnection::establish(&server).unwrap()).unwrap()
+        })
+        .await
+        .unwrap();
         let password = || Secret::new(PASSWORD.to_owned());
         let passwords = db::Passwords { owner: password(), app: password() };
         db::provision(&admin_url, SCHEMA, &passwords).await.unwrap();
@@ -89,7 +117,18 @@ impl World {
         let db = Db::open(&db::Settings::new(app_url, 8.try_into().unwrap()), SCHEMA, &core).unwrap();
         let settings = Settings { url: Secret::new(amqp_url.clone()), namespace: namespace.clone() };
         let broker = Broker::open(&settings, &core).unwrap();
-        Self { core, db, broker, amqp_url, namespace, admin_url, server_url, database, _shared: shared }
+        Self {
+            core,
+            db,
+            broker,
+            amqp_url,
+            namespace,
+            admin_url,
+            server_url,
+            database,
+            acknowledged: Mutex::default(),
+            _shared: shared,
+        }
     }
 
     /// A second handle, as another replica has one.
@@ -104,16 +143,20 @@ impl World {
     }
 
     pub async fn change_with(&self, subject: Uuid, sequence: i64, origin: Origin) -> EventId {
+        self.try_change(subject, sequence, origin).await.unwrap()
+    }
+
+    /// A change that is in the journal when it was acknowledged, and may have happened all the same when it was not.
+    pub async fn try_change(&self, subject: Uuid, sequence: i64, origin: Origin) -> Result<EventId, db::Error> {
         let ids = Arc::clone(&self.core.ids);
-        self.db
-            .system("test")
-            .tx(move |conn| {
-                let id = db::outbox::append(conn, &*ids, &origin, sequence, &registered(subject))?;
-                note(conn, "changes", id, subject, sequence)?;
-                Ok::<_, db::Error>(id)
-            })
-            .await
-            .unwrap()
+        let change = move |conn: &mut PgConnection| {
+            let id = db::outbox::append(conn, &*ids, &origin, sequence, &registered(subject))?;
+            note(conn, "changes", id, subject, sequence)?;
+            Ok::<_, db::Error>(id)
+        };
+        let id = self.db.system("test").tx(change).await?;
+        self.acknowledged.lock().unwrap().push(id.uuid());
+        Ok(id)
     }
 
     /// An event without a change in the journal.
@@ -127,27 +170,45 @@ impl World {
         self.db.system("test").tx(move |conn| note(conn, "changes", id, subject, sequence)).await.unwrap();
     }
 
-    /// The consumer of the tests: notes each effect once and tells how many there are.
+    /// The consumer of the tests: notes each effect once and tells how many it made.
     pub fn effects(&self, spec: ConsumerSpec) -> (Consumer, watch::Receiver<usize>) {
         let (count, counted) = watch::channel(0);
         let (db, queue) = (self.db.clone(), spec.queue);
         let consumer = Consumer::new(&self.broker, &self.db, spec).on(move |delivery: Delivery<UserRegistered>| {
             let (db, count) = (db.clone(), count.clone());
             async move {
-                apply(&db, queue, &delivery).await?;
-                count.send_modify(|count| *count += 1);
+                if apply(&db, queue, &delivery).await?.is_some() {
+                    count.send_modify(|count| *count += 1);
+                }
                 Ok(())
             }
         });
         (consumer, counted)
     }
 
-    /// The promise: every acknowledged change took effect, once; nothing is left over anywhere.
+    /// Runs a consumer and waits until its queue is bound: what is published before that has no reader.
+    pub async fn consume(&self, consumer: Consumer, queue: &str) -> Running {
+        let running = run(consumer.task());
+        eventually("the queue is bound and consumed", async || {
+            self.queue(queue).await.is_some_and(|queue| queue.consumer_count() > 0)
+        })
+        .await;
+        running
+    }
+
+    pub fn relay(&self) -> Running {
+        run(Relay::new(&self.db, &self.broker).task())
+    }
+
+    /// The promise: every acknowledged change is there and took effect, once; nothing is left over anywhere.
     pub async fn check_sets(&self, queues: &[&str]) {
+        let acknowledged = set(&self.acknowledged.lock().unwrap());
+        let found = set(&self.ids("changes").await);
+        assert!(acknowledged.is_subset(&found), "acknowledged changes are not in the database");
         let (changes, effects) = (self.ids("changes").await, self.ids("effects").await);
         let (changed, effected) = (set(&changes), set(&effects));
         let lost: Vec<_> = changed.difference(&effected).collect();
-        assert!(lost.is_empty(), "{} of {} acknowledged changes lost: {lost:?}", lost.len(), changes.len());
+        assert!(lost.is_empty(), "{} of {} changes lost: {lost:?}", lost.len(), changes.len());
         let invented: Vec<_> = effected.difference(&changed).collect();
         assert!(invented.is_empty(), "effects without a change: {invented:?}");
         assert_eq!(effects.len(), effected.len(), "effects happened twice");
@@ -168,7 +229,8 @@ impl World {
         }
         let column = if table == "outbox_events" { "id" } else { "event_id AS id" };
         self.admin(move |conn| {
-            let rows: Vec<Row> = diesel::sql_query(format!("SELECT {column} FROM {SCHEMA}.{table}")).load(conn).unwrap();
+            let rows: Vec<Row> =
+                diesel::sql_query(format!("SELECT {column} FROM {SCHEMA}.{table}")).load(conn).unwrap();
             rows.into_iter().map(|row| row.id).collect()
         })
         .await
@@ -197,15 +259,6 @@ impl World {
         self.queue(queue).await.expect("the queue exists").message_count()
     }
 
-    pub async fn consumers(&self, queue: &str) -> u32 {
-        self.queue(queue).await.expect("the queue exists").consumer_count()
-    }
-
-    /// Whether a consumer has begun, so that its queue is declared and bound.
-    pub async fn exists(&self, queue: &str) -> bool {
-        self.queue(queue).await.is_some_and(|queue| queue.consumer_count() > 0)
-    }
-
     /// Dead letters of a consumer's queue.
     pub async fn dead(&self, queue: &str) -> u32 {
         self.queue(&format!("brainops.dead.{queue}")).await.expect("the queue exists").message_count()
@@ -228,20 +281,19 @@ impl World {
         .await;
     }
 
-    /// Puts a body on the exchange as any program could.
-    pub async fn publish(&self, routing_key: &str, body: &[u8], properties: BasicProperties) {
+    /// Puts bodies on the exchange as any program could.
+    pub async fn publish<'a>(&self, messages: impl IntoIterator<Item = (&'a [u8], BasicProperties)>) {
         let connection = self.amqp().await;
         let channel = connection.create_channel().await.unwrap();
-        channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         let exchange = format!("{}.brainops.events", self.namespace);
         let options = BasicPublishOptions { mandatory: true, immediate: false };
-        let confirmed = channel
-            .basic_publish(exchange.as_str().into(), routing_key.into(), options, body, properties)
-            .await
-            .unwrap()
-            .await
-            .unwrap();
-        assert!(confirmed.is_ack() && confirmed.take_message().is_none(), "no queue took the message");
+        for (body, properties) in messages {
+            let publish =
+                channel.basic_publish(exchange.as_str().into(), ROUTING_KEY.into(), options, body, properties);
+            let confirmed = publish.await.unwrap().await.unwrap();
+            assert!(confirmed.is_ack() && confirmed.take_message().is_none(), "no queue took the message");
+        }
     }
 }
 
@@ -249,7 +301,8 @@ impl Drop for World {
     fn drop(&mut self) {
         // Failing to clean up must not hide why the test failed.
         if let Ok(mut conn) = PgConnection::establish(&self.server_url) {
-            let _ = diesel::sql_query(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database)).execute(&mut conn);
+            let _ =
+                diesel::sql_query(format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database)).execute(&mut conn);
         }
     }
 }
@@ -267,6 +320,10 @@ pub fn run(task: Task) -> Running {
 }
 
 impl Running {
+    pub fn tell_to_stop(&self) {
+        self.stop.cancel();
+    }
+
     /// As when the service leaves.
     pub async fn stop(self) {
         self.stop.cancel();

@@ -1,5 +1,5 @@
 use contracts::auth::v1::{UserDisabled, UserRegistered};
-use events::{Delivery, Relay, Tail, broadcast};
+use events::{Delivery, Tail, broadcast};
 use tokio::sync::mpsc;
 
 use crate::support::{World, run, uuid, within};
@@ -27,7 +27,7 @@ async fn every_instance_hears_a_broadcast() {
     for _ in 0..3 {
         within("an instance is attached", attached.recv()).await.unwrap();
     }
-    let relaying = run(Relay::new(&world.db, &world.broker).task());
+    let relaying = world.relay();
     let user = uuid().to_string();
     world.append(UserDisabled { user_id: user.clone(), ..UserDisabled::default() }).await;
     let mut who = Vec::new();
@@ -50,7 +50,7 @@ async fn a_tail_sees_what_its_patterns_fit_and_takes_nothing() {
     let world = World::new().await;
     let mut all = Tail::open(&world.broker, &["#"]).await.unwrap();
     let mut some = Tail::open(&world.broker, &["auth.user_disabled.*", "users.#"]).await.unwrap();
-    let relaying = run(Relay::new(&world.db, &world.broker).task());
+    let relaying = world.relay();
     let first = world.append(registered()).await;
     let second = world.append(UserDisabled { user_id: uuid().to_string(), ..UserDisabled::default() }).await;
     let third = world.append(registered()).await;
