@@ -4,8 +4,8 @@ use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 
-/// The name of the scheme in `security(("bearer" = []))`.
-const BEARER: &str = "bearer";
+/// The name of the scheme in `security(("access_token" = []))`.
+const BEARER: &str = "access_token";
 
 /// Declares access tokens and requires one everywhere; an operation without caller says `security(())`.
 pub struct Bearer;

@@ -23,6 +23,9 @@ const START: Duration = Duration::from_mins(2);
 /// A fast shutdown; then one that does not wait for children, which takes PostgreSQL five seconds at most.
 const STOP: Steps = &[(Signal::SIGINT, Duration::from_secs(30)), (Signal::SIGQUIT, Duration::from_secs(8))];
 
+/// For data that are thrown away anyway.
+const STOP_AT_ONCE: Steps = &[(Signal::SIGQUIT, Duration::from_secs(8))];
+
 /// How a server trades safety for speed.
 #[derive(Debug, Clone, Copy)]
 pub struct PostgresOptions {
@@ -294,7 +297,7 @@ pub(crate) fn lock(dir: &Path) -> Result<File, Error> {
 
 /// Removes all data in `dir`, ending a server that an earlier run left on them.
 pub(crate) fn wipe(dir: &Path) -> Result<(), Error> {
-    process::end_left_over(&dir.join("pid"), &[(Signal::SIGQUIT, Duration::from_secs(8))])?;
+    process::end_left_over(&dir.join("pid"), STOP_AT_ONCE)?;
     // They may be kept elsewhere, behind a link.
     let Ok(data) = fs::canonicalize(dir.join("data")) else { return Ok(()) };
     end_previous(&data)?;

@@ -85,7 +85,7 @@ impl<S: Service> TestApp<S> {
     /// Ends the service the way SIGTERM does.
     pub async fn stop(&mut self) {
         if let Some(started) = self.started.take() {
-            started.stop().await.expect("a graceful end");
+            assert!(started.stop().await, "a graceful end");
         }
     }
 }
@@ -131,7 +131,7 @@ impl<S: Service> TestAppBuilder<S> {
 
 /// What every service needs to start, databases and broker apart.
 pub(crate) fn base_environment(auth_url: &str) -> BTreeMap<String, String> {
-    let key = STANDARD.encode([7; 32]);
+    let key = STANDARD.encode((0..32).collect::<Vec<u8>>());
     [
         ("BRAINOPS_ENVIRONMENT", "development"),
         ("BRAINOPS_HTTP_ADDR", "127.0.0.1:0"),

@@ -5,13 +5,9 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use db::{
-    Passwords,
-    diesel::{
-        self, Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _,
-        sql_query, sql_types,
-    },
-    roles,
+use db::{Passwords, roles};
+use diesel::{
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types,
 };
 use kit::{Env, Secret, Service, Settings as _};
 use tokio::{runtime::Handle, task::spawn_blocking};
@@ -93,7 +89,8 @@ fn ensure_template<S: Service>(runtime: &Handle) -> String {
     let new = format!("{template}_new");
     admin.batch_execute(&format!("CREATE DATABASE \"{new}\"")).expect("a template");
     let password = || Secret::new(PASSWORD.to_owned());
-    db::provision(&url(&new, None), S::NAME, &Passwords { owner: password(), app: password() }).expect("roles and schema");
+    let passwords = Passwords { owner: password(), app: password() };
+    runtime.block_on(db::provision(&url(&new, None), S::NAME, &passwords)).expect("roles and schema");
     runtime.block_on(S::migrate(config::<S>(&new))).expect("the service's migrations");
     admin.batch_execute(&format!("ALTER DATABASE \"{new}\" RENAME TO \"{template}\"")).expect("a template");
     template

@@ -1,6 +1,6 @@
 //! A schema as text, to compare two of them.
 
-use db::diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
+use diesel::{Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 
 /// Everything in `schema` as the catalogues describe it: columns, constraints, indexes, policies, functions and rights,
 /// one line each, sorted. Two equal texts are the same schema.

@@ -28,9 +28,14 @@ impl Where {
             Some(url) => url.clone(),
             None => private(&self.data)?,
         };
-        let settings = Settings { url: Secret::new(url), namespace: self.namespace.clone() };
-        Ok(Broker::open(&settings, &core())?)
+        open(&url, &self.namespace)
     }
+}
+
+/// A handle on the broker at `url`.
+pub fn open(url: &str, namespace: &str) -> anyhow::Result<Broker> {
+    let settings = Settings { url: Secret::new(url.to_owned()), namespace: namespace.to_owned() };
+    Ok(Broker::open(&settings, &core())?)
 }
 
 fn private(data: &Path) -> anyhow::Result<String> {

@@ -6,6 +6,9 @@ use clap::{Parser, Subcommand};
 
 use crate::{configuration, dlq, doctor, migrate, openapi, tail, up};
 
+/// Where the gateway listens unless it is told otherwise.
+pub const DEFAULT_HTTP: &str = "127.0.0.1:8080";
+
 /// BrainOps on one machine: everything in one process, and the tools to look after it.
 #[derive(Parser)]
 #[command(name = "brainops", version, max_term_width = 100)]
@@ -44,7 +47,7 @@ pub struct Place {
     #[arg(long, env = "BRAINOPS_DATA_DIR", default_value = ".brainops")]
     pub data: PathBuf,
     /// Where the gateway listens
-    #[arg(long, env = "BRAINOPS_HTTP_ADDR", default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "BRAINOPS_HTTP_ADDR", default_value = DEFAULT_HTTP)]
     pub http: SocketAddr,
     /// Superuser URL of an existing PostgreSQL; private server when absent
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]

@@ -1,14 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod broker;
 mod cli;
 mod configuration;
 mod dlq;
 mod doctor;
 mod infra;
+mod installation;
 mod migrate;
 mod openapi;
+mod progress;
 mod secrets;
-mod services;
+mod signals;
 mod tail;
 mod up;
 

@@ -23,9 +23,13 @@ use utoipa::OpenApi as _;
 
 use crate::{clients::auth::AuthDirectory, config::Config, state::AppState};
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+/// The schema's history.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
-/// The service.
+/// The queue for what auth publishes.
+pub use events::AUTH_QUEUE;
+
+/// The users service: people as others see them, and the organizations they belong to.
 pub struct Users;
 
 impl Service for Users {
@@ -47,6 +51,7 @@ impl Service for Users {
         let tasks = vec![
             Relay::new(&db, &broker).task(),
             events::auth(&state, &broker).task(),
+            db.upkeep(),
             revocations(&broker, Arc::clone(&verifier), auth, config.identity.credentials(&core)?),
         ];
         let data = Data::new(state);

@@ -21,8 +21,6 @@ macro_rules! actions {
             const NEEDS: Role = Role::$role;
             const NAME: &'static str = $name;
         })*
-        /// Every action with the weakest role that may do it.
-        pub const TABLE: &[(&str, Role)] = &[$(($name, Role::$role)),*];
     };
 }
 
