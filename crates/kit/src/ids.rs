@@ -1,4 +1,4 @@
-//! Ids and randomness are asked for, like time: production gets UUIDv7 (RFC 9562) and the operating system's random
+//! Ids and randomness are asked for, like time: production gets `UUIDv7` (RFC 9562) and the operating system's random
 //! bytes, a test gets a sequence it can write down.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 /// Makes ids and random bytes.
 pub trait Ids: Send + Sync + 'static {
-    /// A new UUIDv7. Ids made later by the same process sort later.
+    /// A new `UUIDv7`. Ids made later by the same process sort later.
     fn uuid(&self) -> Uuid;
 
     /// Fills `bytes` with random bytes fit for secrets.
@@ -19,6 +19,11 @@ pub trait Ids: Send + Sync + 'static {
 /// The typed way to ask: `ids.new::<UserId>()`. Implemented for every [`Ids`], `dyn` included.
 pub trait NewId: Ids {
     /// A new id of type `T`.
+    #[expect(
+        clippy::new_ret_no_self,
+        clippy::wrong_self_convention,
+        reason = "reads as what it does: `ids.new::<UserId>()`"
+    )]
     fn new<T: Id>(&self) -> T {
         T::from_uuid(self.uuid())
     }
@@ -26,7 +31,7 @@ pub trait NewId: Ids {
 
 impl<I: Ids + ?Sized> NewId for I {}
 
-/// UUIDv7 from the machine's clock, random bytes from a generator seeded by the operating system.
+/// `UUIDv7` from the machine's clock, random bytes from a generator seeded by the operating system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomIds;
 
@@ -41,7 +46,7 @@ impl Ids for RandomIds {
     }
 }
 
-/// Ids 1, 2, 3, … in UUIDv7 form and predictable bytes; for tests only, there is nothing secret in it.
+/// Ids 1, 2, 3, … in `UUIDv7` form and predictable bytes; for tests only, there is nothing secret in it.
 #[derive(Debug, Default)]
 pub struct SequenceIds(AtomicU64);
 

@@ -50,9 +50,12 @@ pub fn main_from<S: Service>(args: impl IntoIterator<Item: Into<OsString> + Clon
     let done = match command {
         Command::Serve => run::<S>(serve::<S>()),
         Command::Migrate => run::<S>(migrate::<S>()),
-        Command::Openapi => S::openapi().to_pretty_json().map_err(Into::into).and_then(print),
-        Command::ErrorCodes => error_codes::<S>().and_then(print),
-        Command::Configuration => print(config::table(&[(S::NAME, config::describe::<S>())])),
+        Command::Openapi => S::openapi().to_pretty_json().map_err(Into::into).inspect_err(complain::<S>).map(print),
+        Command::ErrorCodes => error_codes::<S>().inspect_err(complain::<S>).map(print),
+        Command::Configuration => {
+            print(config::table(&[(S::NAME, config::describe::<S>())]));
+            Ok(())
+        }
     };
     if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -134,9 +137,8 @@ impl Signals {
 }
 
 #[expect(clippy::print_stdout, reason = "what these commands are for")]
-fn print(text: String) -> anyhow::Result<()> {
-    println!("{}", text.trim_end());
-    Ok(())
+fn print(text: impl AsRef<str>) {
+    println!("{}", text.as_ref().trim_end());
 }
 
 /// The last word of a process that failed: a log line when there is a log, plain text before that.

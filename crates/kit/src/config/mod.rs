@@ -167,9 +167,10 @@ impl Env {
         });
     }
 
-    fn ask<T: Value>(&mut self, variable: Variable) {
+    fn ask<T: Value>(&mut self, mut variable: Variable) {
         if !self.asked.iter().any(|known| known.name == variable.name) {
-            self.asked.push(Variable { form: T::EXPECTED, ..variable });
+            variable.form = T::EXPECTED;
+            self.asked.push(variable);
         }
     }
 }

@@ -185,9 +185,7 @@ impl Outbound {
     fn client(&self) -> &reqwest::Client {
         self.0.client.get_or_init(|| {
             let guard = Guard { policy: self.0.policy.clone(), lookup: self.0.lookup.clone() };
-            build(|| {
-                reqwest::Client::builder().dns_resolver(Arc::new(guard.clone())).user_agent("BrainOps/1 (+outbound)")
-            })
+            build(|| builder().dns_resolver(Arc::new(guard.clone())).user_agent("BrainOps/1 (+outbound)"))
         })
     }
 }
@@ -271,7 +269,7 @@ fn was_refused(error: &reqwest::Error) -> bool {
 
 /// A client for addresses that operators configure: our own services, collectors. No redirects, no proxy.
 pub fn plain_client() -> reqwest::Client {
-    build(reqwest::Client::builder)
+    build(builder)
 }
 
 /// [`plain_client`] for one server. When that speaks http, the client has no certificates and trusts no https server:
@@ -280,7 +278,12 @@ pub fn plain_client_of(server: &Url) -> reqwest::Client {
     if server.scheme() == "https" {
         return plain_client();
     }
-    finish(common(reqwest::Client::builder()).tls_certs_only([]))
+    finish(common(builder()).tls_certs_only([]))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that makes HTTP clients")]
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
 }
 
 /// Builds with the machine's root certificates. `builder` may be asked twice.
@@ -299,7 +302,7 @@ fn common(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(3))
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(Duration::from_mins(1))
         .tcp_nodelay(true)
 }
 

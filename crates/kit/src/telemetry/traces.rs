@@ -147,10 +147,7 @@ impl HttpClient for OnRuntime {
         Self: 'f,
     {
         let client = self.client.clone();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "called from a thread outside the runtime, which tasks::spawn needs"
-        )]
+        // Not by `tasks::spawn`: this is called from a thread outside the runtime.
         let sent = self.runtime.spawn(async move {
             let answer = client.execute(request.try_into()?).await?;
             let mut response = Response::builder().status(answer.status());
