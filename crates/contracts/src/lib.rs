@@ -5,24 +5,19 @@
 
 mod cloud_event;
 mod event;
+mod generated;
 mod ids;
 mod origin;
 mod role;
 mod scope;
 mod timestamp;
 
-#[path = "generated/mod.rs"]
-mod generated;
-
 pub use cloud_event::{
     CloudEvent, DATA_CONTENT_TYPE, DecodeError, EnvelopeError, MEDIA_TYPE, data_schema, routing_key, source,
 };
 pub use event::{Event, EventKind};
-pub use generated::{CATALOGUE, auth, users};
-pub use ids::{
-    ApiKeyId, EventId, Id, IdError, InvitationId, KeyId, MembershipId, OrgId, RequestId, ServiceAccountId, SessionId,
-    TeamId, TokenFamilyId, UserId,
-};
+pub use generated::*;
+pub use ids::*;
 pub use origin::Origin;
 pub use role::{Role, UnknownRole};
 pub use scope::{Scope, ScopeSet, UnknownScope};

@@ -53,6 +53,9 @@ enum Verb {
     NewService {
         /// Its name: one word in lower case, also its schema and the first part of its event types.
         name: String,
+        /// The noun of its example: one word in lower case, in the singular.
+        #[arg(long, default_value = "note")]
+        noun: String,
     },
 }
 
@@ -74,6 +77,6 @@ fn run(verb: Verb) -> anyhow::Result<()> {
         Verb::Openapi { check } => drift::settle(&root, &openapi::generate(&root)?, check, "cargo xtask openapi"),
         Verb::Errors { check } => errors::list(&root, check),
         Verb::Sizes => sizes::report(&root),
-        Verb::NewService { name } => new_service::stamp(&root, &name),
+        Verb::NewService { name, noun } => new_service::run(&root, &name, &noun),
     }
 }

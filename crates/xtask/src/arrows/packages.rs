@@ -9,7 +9,7 @@ const SHARED: &[(&str, &[&str])] = &[
     ("db", &["contracts", "kit"]),
     ("events", &["contracts", "kit", "db"]),
     ("localinfra", &[]),
-    ("testkit", &["contracts", "kit", "db", "events", "localinfra"]),
+    ("testkit", &["contracts", "kit", "db", "events"]),
     ("xtask", &[]),
 ];
 
@@ -19,15 +19,16 @@ const SERVICE_MAY_USE: &[&str] = &["contracts", "kit", "db", "events"];
 /// Runs all services in one process, so it may use them all, and the local broker and database.
 const STANDALONE: &str = "standalone";
 
-/// Only for tests.
-const TESTKIT: &str = "testkit";
+/// What only tests need, and the packages that may ship with it nevertheless.
+const FOR_TESTS: &[(&str, &[&str])] = &[("testkit", &[]), ("localinfra", &["testkit", STANDALONE])];
 
 /// Libraries that only some packages may use. `SERVICES` stands for all under services/.
 /// A name that ends in `*` stands for all that begin so.
 const WRAPPED: &[(&str, &[&str])] = &[
     ("lapin", &["events"]),
     ("diesel*", &["db", "events", "testkit", SERVICES]),
-    ("actix*", &["kit", SERVICES]),
+    // testkit plays auth for the services under test, over real HTTP.
+    ("actix*", &["kit", "testkit", SERVICES]),
     ("qdrant*", &["memory"]),
     ("async-openai*", &["ai", "memory"]),
     ("llama-cpp*", &["inference"]),
@@ -64,8 +65,8 @@ fn shared(name: &str) -> Option<&'static [&'static str]> {
 }
 
 fn forbidden_ours(from: &Package, to: &Package, dev: bool) -> Option<&'static str> {
-    if to.name == TESTKIT {
-        return (!dev).then_some("testkit only in [dev-dependencies]");
+    if let Some((_, ship)) = FOR_TESTS.iter().find(|(name, _)| *name == to.name) {
+        return (!dev && !ship.contains(&from.name.as_str())).then_some("only in [dev-dependencies]");
     }
     if from.name == STANDALONE {
         return None;
@@ -122,7 +123,7 @@ mod tests {
             check(STANDALONE, Kind::Service, &["auth", "users", "localinfra", "dev:testkit"]),
             Vec::<String>::new()
         );
-        assert_eq!(check("events", Kind::Crate, &["lapin", "dev:testkit"]), Vec::<String>::new());
+        assert_eq!(check("events", Kind::Crate, &["lapin", "dev:testkit", "dev:localinfra"]), Vec::<String>::new());
     }
 
     #[test]
@@ -133,13 +134,16 @@ mod tests {
             ("auth", Service, "dev:users", "a service never uses another"),
             ("kit", Crate, "auth", "a shared crate never uses a service"),
             ("testkit", Crate, "auth", "a shared crate never uses a service"),
-            ("auth", Service, "localinfra", "services use contracts"),
+            ("auth", Service, "localinfra", "only in [dev-dependencies]"),
+            ("db", Crate, "localinfra", "only in [dev-dependencies]"),
+            ("auth", Service, "xtask", "services use contracts"),
             ("auth", Service, "testkit", "only in [dev-dependencies]"),
             ("standalone", Service, "testkit", "only in [dev-dependencies]"),
             ("contracts", Crate, "kit", "against the chain"),
             ("kit", Crate, "db", "against the chain"),
             ("db", Crate, "events", "against the chain"),
             ("localinfra", Crate, "kit", "against the chain"),
+            ("kit", Crate, "dev:db", "against the chain"),
             ("xtask", Crate, "contracts", "against the chain"),
             ("kit", Crate, "diesel", "its own crate"),
             ("kit", Crate, "diesel_migrations", "its own crate"),
