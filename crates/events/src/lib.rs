@@ -16,6 +16,7 @@ mod revocations;
 mod session;
 mod settings;
 mod tail;
+pub mod tools;
 mod topology;
 mod wire;
 

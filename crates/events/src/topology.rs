@@ -79,11 +79,22 @@ pub(crate) async fn transient(
     Ok(())
 }
 
+/// What the broker tells of a queue.
+pub(crate) struct QueueState {
+    pub(crate) messages: u32,
+    pub(crate) consumers: u32,
+}
+
 /// Messages ready in `queue`, or `None` when it does not exist (which also ends the channel).
 pub(crate) async fn depth(channel: &Channel, queue: ShortString) -> Result<Option<u32>, Error> {
+    Ok(state(channel, queue).await?.map(|state| state.messages))
+}
+
+/// The state of `queue`, or `None` when it does not exist (which also ends the channel).
+pub(crate) async fn state(channel: &Channel, queue: ShortString) -> Result<Option<QueueState>, Error> {
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     match deadline("queue.declare", DECLARE, channel.queue_declare(queue, passive, FieldTable::default())).await {
-        Ok(queue) => Ok(Some(queue.message_count())),
+        Ok(queue) => Ok(Some(QueueState { messages: queue.message_count(), consumers: queue.consumer_count() })),
         Err(Error::Broker(error)) if error.is_amqp_soft_error() => Ok(None),
         Err(error) => Err(error),
     }

@@ -1,14 +1,17 @@
 //! A service started for real: its own ports, its own database, its own exchange and queues, and a clock that the test
 //! holds.
 
-use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
+use std::{collections::BTreeMap, marker::PhantomData, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use contracts::CloudEvent;
+use events::dlq::DeadLetter;
 use kit::{Env, ManualClock, Ports, Service, Started};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
+use tokio::time::timeout;
 
-use crate::{Actor, Answer, AuthStub, Recorder, TestDb, actor::id, infra, test_start};
+use crate::{Actor, Answer, AuthStub, Recorder, TestDb, actor::id, infra, recorder::{PATIENCE, broker}, test_start};
 
 /// A running service `S` and everything around it that a test wants to hold.
 pub struct TestApp<S: Service> {
@@ -80,6 +83,28 @@ impl<S: Service> TestApp<S> {
     /// Records every event on the service's exchange from now on.
     pub async fn record(&self) -> Recorder {
         Recorder::start(&self.namespace).await
+    }
+
+    /// Waits until the consumer of `queue` is attached; before that nothing reaches it.
+    pub async fn consuming(&self, queue: &str) {
+        let broker = broker(&self.namespace);
+        let attached = async {
+            while events::tools::consumers(&broker, queue).await.expect("an answer of the broker") == 0 {
+                // The broker tells nobody when a consumer comes.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, attached).await.unwrap_or_else(|_| panic!("nobody consumes {queue}"));
+    }
+
+    /// Publishes an event of another service on this service's exchange, and waits until the broker has it.
+    pub async fn publish(&self, event: &CloudEvent) {
+        events::tools::publish(&broker(&self.namespace), event).await.expect("a confirmed event");
+    }
+
+    /// What a consumer of this service gave up on.
+    pub async fn dead_letters(&self, queue: &str) -> Vec<DeadLetter> {
+        events::dlq::show(&broker(&self.namespace), queue, 100).await.expect("a dead-letter queue")
     }
 
     /// Ends the service the way SIGTERM does.

@@ -13,7 +13,7 @@ use tokio::{sync::watch, time::timeout};
 use crate::infra;
 
 /// Longer than anything takes on a busy machine; only a test that fails waits for all of it.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Every event published in a namespace since it was started.
 pub struct Recorder {

@@ -183,6 +183,11 @@ async fn every_event_is_told_as_its_snapshot_says() {
     let path = format!("/internal/users/{}/disable", ada.user);
     assert_eq!(post(&app, &path, Some(&token), &json!({"reason": "admin"})).await.status, 204);
     app.clock.advance(chrono::TimeDelta::days(30));
+    until("the next key is published", || async {
+        count(&app, "SELECT count(*) AS n FROM auth.signing_keys").await == 2
+    })
+    .await;
+    app.clock.advance(chrono::TimeDelta::hours(1));
     events.wait::<contracts::auth::v1::SigningKeyRotated>(|event| event.previous_signing_key_id.is_some()).await;
     events.wait::<UserDisabled>(|_| true).await;
 

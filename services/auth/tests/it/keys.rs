@@ -94,7 +94,7 @@ async fn keys_survive_a_restart_and_a_new_master_key_seals_them_anew() {
     let ring = format!("{},{}", master_key("next", 9), master_key("test", 7));
     let restarted = replica_with(&app, builder().env("BRAINOPS_MASTER_KEYS", ring)).await;
     assert_eq!(get(&restarted, "/v1/auth/me", &ada.access).await.status, 200);
-    let stored = lines(&restarted, "SELECT sealed_key AS line FROM auth.signing_keys").await.remove(0);
+    let stored = lines(&app, "SELECT sealed_key AS line FROM auth.signing_keys").await.remove(0);
     assert!(stored.starts_with("v1.next."), "{stored}");
     // The old master key is no longer needed.
     let without = replica_with(&app, builder().env("BRAINOPS_MASTER_KEYS", master_key("next", 9))).await;

@@ -33,7 +33,7 @@ fn rows(conn: &mut PgConnection, table: &str) -> i64 {
 fn app_role(app: &App, user: Option<UserId>) -> PgConnection {
     let mut conn = PgConnection::establish(&app.db.app_url()).unwrap();
     if let Some(user) = user {
-        conn.batch_execute(&format!("SET app.user TO '{user}'")).unwrap();
+        conn.batch_execute(&format!("SELECT set_config('app.user', '{user}', false)")).unwrap();
     }
     conn
 }

@@ -41,7 +41,9 @@ pub fn builder() -> TestAppBuilder<Auth> {
 }
 
 pub async fn start() -> App {
-    builder().start().await
+    let app = builder().start().await;
+    app.consuming(auth::events::USERS_QUEUE).await;
+    app
 }
 
 /// A second replica: same database, same exchange, its own process state. Its clock shows what the first one's shows.

@@ -7,4 +7,5 @@ mod migrations;
 mod openapi;
 mod organizations;
 mod profile;
+mod row_level_security;
 mod support;
