@@ -7,6 +7,9 @@
 # Arguments: the file that announces the servers (or a path that never exists), then the servers' pid files.
 announcement=$1
 shift
+# Nothing but SIGKILL ends the guard. It sends these signals to its own group below, and the kernel sends SIGHUP to
+# a group with a stopped process when the parent dies.
+trap '' HUP INT TERM QUIT
 linger=0
 idle=0
 retracted=no
@@ -48,7 +51,6 @@ wait_for_end() {
 
 # INT is PostgreSQL's fast shutdown, which RabbitMQ ignores; TERM is RabbitMQ's orderly stop, which PostgreSQL
 # ignores during a fast shutdown; QUIT makes PostgreSQL end children that do not react.
-trap : INT TERM QUIT HUP
 kill -CONT 0
 kill -INT 0
 # More than once, as RabbitMQ forgets what it is told while it still starts.

@@ -156,6 +156,8 @@ impl Rabbit {
             .env("HOME", &self.dir)
             .env("ERL_EPMD_PORT", epmd.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            // RabbitMQ looks for its port mapper once a minute and would start a lost one as a daemon.
+            .env("ERL_AFLAGS", "-start_epmd false")
             // Makes the start script become the server instead of its parent, so that signals reach the server.
             .env("RUNNING_UNDER_SYSTEMD", "true")
             .env("RABBITMQ_NODENAME", format!("brainops-{token}@localhost"))

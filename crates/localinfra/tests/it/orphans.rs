@@ -37,6 +37,20 @@ fn a_parent_killed_with_9_leaves_nothing_behind() {
 }
 
 #[test]
+fn frozen_servers_of_a_killed_parent_are_ended_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (parent, _, processes) = serve(dir.path());
+    // As `pause` does: PostgreSQL with its children, and the node alone.
+    let mut frozen = family(&recorded(dir.path(), &PID_FILES[..1]));
+    frozen.extend(recorded(dir.path(), &PID_FILES[1..2]));
+    for pid in frozen {
+        kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    }
+    parent.signal(Signal::SIGKILL);
+    all_gone(&processes);
+}
+
+#[test]
 fn a_start_ends_what_a_killed_guard_left_over() {
     let dir = tempfile::tempdir().unwrap();
     let (mut parent, url, processes) = serve(dir.path());
