@@ -113,7 +113,7 @@ impl Transient {
         Ok(Self { name: queue.to_string(), deliveries, _channel: channel })
     }
 
-    /// The next event. What is no CloudEvent is skipped: this queue is nobody's only copy.
+    /// The next event. What is no event is skipped: this queue is nobody's only copy.
     pub(crate) async fn next(&mut self) -> Result<CloudEvent, Error> {
         loop {
             let delivery = self.deliveries.next().await.ok_or_else(|| Error::ConsumerEnded(self.name.clone()))??;

@@ -44,7 +44,7 @@ pub struct DeadLetter {
     pub attempts: Vec<Attempt>,
     /// How often it was redriven before.
     pub redriven: u32,
-    /// The body: the CloudEvent, or text when it is not JSON.
+    /// The body: the event in its envelope, or text when it is not JSON.
     pub body: Value,
 }
 

@@ -30,9 +30,9 @@ async fn a_broker_killed_and_restarted_under_load_loses_nothing() {
         spawn_blocking(move || {
             let mut rabbit = rabbit.lock().unwrap();
             if gently {
-                rabbit.stop()
+                rabbit.stop();
             } else {
-                rabbit.kill()
+                rabbit.kill();
             }
             rabbit.restart().unwrap();
         })

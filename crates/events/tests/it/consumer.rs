@@ -187,7 +187,7 @@ async fn a_stop_finishes_what_is_in_hand_and_gives_the_rest_back() {
 struct Dependency(Arc<AtomicBool>);
 
 impl HealthCheck for Dependency {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "dependency"
     }
 

@@ -5,8 +5,8 @@ use anyhow::anyhow;
 use chrono::TimeDelta;
 use contracts::auth::v1::{ApiKeyRevoked, SessionRevoked, UserDisabled};
 use events::{Revocation, RevocationKind, Revocations, revocations_from};
-use kit::auth::{JwkSet, JwksSource, KeySet, VerifierConfig};
 use kit::Verifier;
+use kit::auth::{JwkSet, JwksSource, KeySet, VerifierConfig};
 
 use crate::support::{World, eventually, run, uuid};
 
