@@ -8,6 +8,7 @@ pub mod error;
 pub mod events;
 pub mod hashing;
 mod jobs;
+mod metrics;
 pub mod pepper;
 pub mod signing;
 pub mod state;
@@ -36,6 +37,7 @@ impl kit::Service for Auth {
 
     async fn start(boot: Boot<Config>) -> anyhow::Result<Running> {
         let Boot { config, core } = boot;
+        metrics::announce();
         let broker = Broker::open(&config.broker, &core)?;
         let state = state(config, &core)?;
         // A database that is down does not stop the start; the job goes on trying, and readiness says so.

@@ -19,7 +19,7 @@ use crate::{
 /// Register, and be signed in at once.
 ///
 /// Makes the account, its personal organization with you as owner, and a session. The token needs nothing else to work.
-#[utoipa::path(post, path = "/v1/auth/register", tag = "accounts", operation_id = "register", request_body = RegisterRequest, responses(
+#[utoipa::path(post, path = "/v1/auth/register", tag = "accounts", operation_id = "register", security(()), request_body = RegisterRequest, responses(
     (status = 201, description = "The account exists and you are signed in", body = TokenView, headers(("Location" = String, description = "`/v1/auth/me`"))),
     (status = 409, description = "`email_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "`validation_failed`, `password_rejected`", body = ProblemBody, content_type = "application/problem+json"),

@@ -117,11 +117,26 @@ pub struct DisableRequest {
 
 /// Why an account is closed, as the event tells it.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
+#[schema(as = DisableReason, rename_all = "snake_case")]
 pub enum DisableReasonDto {
     Admin,
     Abuse,
     Erasure,
+}
+
+/// By way of a text: `serde_json` calls any other value in the place of an enum a mistake in the JSON itself.
+impl TryFrom<String> for DisableReasonDto {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        match text.as_str() {
+            "admin" => Ok(Self::Admin),
+            "abuse" => Ok(Self::Abuse),
+            "erasure" => Ok(Self::Erasure),
+            _ => Err("unknown variant, expected one of `admin`, `abuse`, `erasure`"),
+        }
+    }
 }
 
 impl From<DisableReasonDto> for DisableReason {

@@ -7,6 +7,7 @@ mod sessions;
 mod well_known;
 
 use actix_web::web::{ServiceConfig, delete, get, post, resource};
+use kit::openapi::Bearer;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{Http, HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -63,22 +64,22 @@ pub fn routes(config: &mut ServiceConfig) {
         (name = "keys", description = "What verifies access tokens."),
         (name = "internal", description = "Between services; the gateway does not route these."),
     ),
-    modifiers(&Schemes)
+    modifiers(&Bearer, &Services)
 )]
 pub struct Api;
 
-/// How callers prove who they are.
-struct Schemes;
+/// How services prove who they are.
+struct Services;
 
-impl Modify for Schemes {
+impl Modify for Services {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let bearer = |text| {
-            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(text));
-            SecurityScheme::Http(scheme.build())
-        };
-        let components = document.components.get_or_insert_with(Default::default);
-        components.add_security_scheme("access_token", bearer("An access token from `POST /v1/auth/login`."));
-        components.add_security_scheme("service_token", bearer("A token of a service, from `POST /internal/token`."));
+        let token = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("A token of a service, from `POST /internal/token`."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("service_token", SecurityScheme::Http(token));
         components.add_security_scheme("service_secret", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 /// Sign in with a password.
 ///
 /// The answer is the same, and takes as long, whether the account does not exist or the password is wrong.
-#[utoipa::path(post, path = "/v1/auth/login", tag = "sessions", operation_id = "log_in", request_body = LoginRequest, responses(
+#[utoipa::path(post, path = "/v1/auth/login", tag = "sessions", operation_id = "log_in", security(()), request_body = LoginRequest, responses(
     (status = 200, description = "You are signed in", body = TokenView),
     (status = 401, description = "`invalid_credentials`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 403, description = "`account_disabled`, `no_organization`", body = ProblemBody, content_type = "application/problem+json"),
@@ -40,7 +40,7 @@ pub async fn log_in(
 ///
 /// A refresh token works once. Sent again within ten seconds it gives the same successor; later it ends the session,
 /// because somebody else has a copy.
-#[utoipa::path(post, path = "/v1/auth/token/refresh", tag = "sessions", operation_id = "refresh_token", request_body = RefreshRequest, responses(
+#[utoipa::path(post, path = "/v1/auth/token/refresh", tag = "sessions", operation_id = "refresh_token", security(()), request_body = RefreshRequest, responses(
     (status = 200, description = "The next pair of tokens", body = TokenView),
     (status = 401, description = "`invalid_refresh_token`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 403, description = "`no_organization`", body = ProblemBody, content_type = "application/problem+json"),

@@ -11,7 +11,7 @@ use crate::state::AppState;
 const CACHE: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL, "public, max-age=300");
 
 /// Read the public keys that access tokens are verified with.
-#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "keys", operation_id = "get_jwks", responses(
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "keys", operation_id = "get_jwks", security(()), responses(
     (status = 200, description = "Keys that sign now, will sign soon, or signed what may still live (RFC 7517)", body = JwkSet),
 ))]
 pub async fn jwks(state: Data<AppState>) -> HttpResponse {
@@ -19,7 +19,7 @@ pub async fn jwks(state: Data<AppState>) -> HttpResponse {
 }
 
 /// Read where everything else is.
-#[utoipa::path(get, path = "/.well-known/openid-configuration", tag = "keys", operation_id = "get_openid_configuration", responses(
+#[utoipa::path(get, path = "/.well-known/openid-configuration", tag = "keys", operation_id = "get_openid_configuration", security(()), responses(
     (status = 200, description = "What this issuer offers", body = DiscoveryView),
 ))]
 pub async fn discovery(state: Data<AppState>) -> HttpResponse {

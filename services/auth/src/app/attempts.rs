@@ -35,7 +35,10 @@ impl Counters {
 
     /// The attempt was the owner's: the account is clean for this source, and the shared counters lose what it added.
     pub fn forgive(&self, conn: &mut PgConnection) -> Result<(), Error> {
-        for (bucket, key) in &self.0 {
+        // In the order in which they are raised, so that two transactions never wait for each other.
+        let mut in_order = self.0;
+        in_order.sort_by_key(|(_, key)| *key);
+        for (bucket, key) in &in_order {
             match bucket {
                 Bucket::AccountFromSource => store::clear(conn, key)?,
                 _ => store::lower(conn, key)?,

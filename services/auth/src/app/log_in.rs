@@ -25,6 +25,7 @@ use crate::{
     },
     error::Error,
     hashing::Verdict,
+    metrics,
     state::AppState,
     store::{credentials, users},
 };
@@ -37,6 +38,12 @@ pub struct Login {
 }
 
 pub async fn log_in(state: &AppState, login: Login, device: Device) -> Result<SignIn, Error> {
+    let result = attempt(state, login, device).await;
+    metrics::login(&result);
+    result
+}
+
+async fn attempt(state: &AppState, login: Login, device: Device) -> Result<SignIn, Error> {
     let origin = state.origin(None, None);
     let email_key = Email::lookup_key(&login.email);
     let counters = Counters::of(state, &email_key, &device);

@@ -13,6 +13,7 @@ use crate::{
         session::{Device, Reason, Session},
     },
     error::Error,
+    metrics,
     state::AppState,
     store::{refresh_tokens, sessions, users},
 };
@@ -38,6 +39,7 @@ pub async fn refresh_session(state: &AppState, presented: &str, device: Device) 
                 session.id = session.map(tracing::field::display),
                 "A refresh token was used again; its session was ended"
             );
+            metrics::refresh_token_reused();
             state.deny(session.as_slice(), at);
             Err(Error::InvalidRefreshToken)
         }
@@ -59,6 +61,10 @@ fn rotate(
     let rotated = refresh_tokens::rotate(conn, &presented, &offered_hash, &sealed, origin.at)?;
     let rotated = rotated.ok_or(Error::InvalidRefreshToken)?;
     let session = sessions::lock_family(conn, rotated.family())?.ok_or(Error::InvalidRefreshToken)?;
+    if !session.is_live(origin.at) {
+        // A copy of a token of a session that is over opens nothing, so it is no alarm either.
+        return Ok(Outcome::Over);
+    }
     let origin = Origin { actor: Some(session.user.uuid()), ..origin.clone() };
     let refresh = match Presented::judge(rotated.mine, rotated.rotated_at, rotated.successor, origin.at) {
         Presented::First => offered,
@@ -79,9 +85,6 @@ fn go_on(
     refresh: RefreshToken,
     device: Device,
 ) -> Result<Outcome, Error> {
-    if !session.is_live(origin.at) {
-        return Ok(Outcome::Over);
-    }
     let Some(user) = users::find(conn, session.user)?.filter(|user| user.disabled_at.is_none()) else {
         return Ok(Outcome::Over);
     };

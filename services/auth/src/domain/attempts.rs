@@ -109,7 +109,7 @@ mod tests {
         let now = DateTime::UNIX_EPOCH + TimeDelta::minutes(5);
         assert_eq!(judge(&limits(), &[counted(Bucket::AccountFromSource, 10)], now), Ok(()));
         let refused = judge(&limits(), &[counted(Bucket::AccountFromSource, 11), counted(Bucket::Source, 11)], now);
-        assert_eq!(refused, Err(TooMany { retry_after: Duration::from_secs(600) }));
+        assert_eq!(refused, Err(TooMany { retry_after: Duration::from_mins(10) }));
     }
 
     #[test]

@@ -63,7 +63,8 @@ pub fn plan(keys: &[KeyTimes], schedule: Schedule, now: DateTime<Utc>) -> Plan {
     Plan { create, announce, delete }
 }
 
-/// When the last token of the key before `next` has expired. One more lead covers replicas that learn of `next` late.
+/// When the last token of the key before `next` has expired. Five minutes more are for a replica that was cut off from the
+/// database at that moment and signed with the old key a little longer.
 fn retired_at(next: &KeyTimes) -> DateTime<Utc> {
     tokens_expire_at(next.signs_from) + TimeDelta::minutes(5)
 }

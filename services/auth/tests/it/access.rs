@@ -10,6 +10,7 @@ use testkit::{Answer, Operation, operations};
 use crate::support::{App, Membership, PASSWORD, Person, consumed, post, publish, register, service_token, start};
 
 /// What a caller gets: without a token, as viewer, member, admin, owner, and as the services gateway, users, standalone.
+#[derive(Clone, Copy)]
 struct Row {
     method: &'static str,
     path: &'static str,

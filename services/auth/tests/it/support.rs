@@ -64,7 +64,6 @@ pub async fn replica_with(of: &App, builder: TestAppBuilder<Auth>) -> App {
 /// Somebody signed in.
 #[derive(Clone, Debug)]
 pub struct Person {
-    pub email: String,
     pub user: UserId,
     pub org: OrgId,
     pub access: String,
@@ -75,7 +74,6 @@ impl Person {
     /// From the answer of register, login or refresh.
     pub fn from(tokens: &Value) -> Self {
         Self {
-            email: tokens["user"]["email"].as_str().unwrap().to_owned(),
             user: tokens["user"]["id"].as_str().unwrap().parse().unwrap(),
             org: tokens["organization"]["id"].as_str().unwrap().parse().unwrap(),
             access: tokens["access_token"].as_str().unwrap().to_owned(),
