@@ -90,6 +90,10 @@ impl HealthCheck for Broker {
         "broker"
     }
 
+    fn required(&self) -> bool {
+        false
+    }
+
     /// Healthy when both connections stand or can be made. A blocked publisher is not ill: its events wait in the outbox.
     fn check(&self) -> BoxFuture<'_, Result<(), String>> {
         async {

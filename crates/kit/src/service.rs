@@ -167,10 +167,16 @@ impl fmt::Debug for Task {
     }
 }
 
-/// A dependency without which the service cannot serve.
+/// A dependency, as `/readyz` shows it.
 pub trait HealthCheck: Send + Sync + 'static {
     /// Names it in `/readyz`: `database`.
     fn name(&self) -> &str;
+
+    /// Whether the service should get no requests while this dependency is down. Not so for one that only delays what
+    /// happens behind the answers, such as the broker, whose events wait in the outbox.
+    fn required(&self) -> bool {
+        true
+    }
 
     /// Ok when it works at this moment. The text of an error is shown on the private port and must not hold a secret.
     /// The caller limits the time.

@@ -39,6 +39,8 @@ pub struct CheckReport {
     pub name: String,
     /// Whether it works.
     pub ok: bool,
+    /// Whether the service gets no requests while it does not.
+    pub required: bool,
     /// How long the check took, in milliseconds.
     pub latency_ms: f64,
     /// What failed.
@@ -63,7 +65,7 @@ impl Health {
         let status = match self.lifecycle.phase() {
             Phase::Starting => "starting",
             Phase::Draining => "draining",
-            Phase::Ready if checks.iter().all(|check| check.ok) => "ready",
+            Phase::Ready if checks.iter().all(|check| check.ok || !check.required) => "ready",
             Phase::Ready => "unavailable",
         };
         ReadyReport { status, checks }
@@ -90,6 +92,7 @@ async fn run_one(check: &dyn HealthCheck) -> CheckReport {
     CheckReport {
         name: check.name().to_owned(),
         ok: outcome.is_ok(),
+        required: check.required(),
         latency_ms: (started.elapsed().as_secs_f64() * 1e5).round() / 100.0,
         error: outcome.err(),
     }
@@ -107,17 +110,21 @@ mod tests {
         calls: AtomicU32,
         outcome: Result<(), String>,
         takes: Duration,
+        required: bool,
     }
 
     impl Counted {
         fn new(outcome: Result<(), &str>, takes: Duration) -> Arc<Self> {
-            Arc::new(Self { calls: AtomicU32::new(0), outcome: outcome.map_err(str::to_owned), takes })
+            Arc::new(Self { calls: AtomicU32::new(0), outcome: outcome.map_err(str::to_owned), takes, required: true })
         }
     }
 
     impl HealthCheck for Counted {
         fn name(&self) -> &'static str {
             "database"
+        }
+        fn required(&self) -> bool {
+            self.required
         }
         fn check(&self) -> BoxFuture<'_, Result<(), String>> {
             Box::pin(async {
@@ -144,6 +151,13 @@ mod tests {
         tokio::time::sleep(KEPT_FOR).await;
         health.ready().await;
         assert_eq!(check.calls.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_service_can_do_without_is_shown_but_keeps_nobody_away() {
+        let check = Counted { required: false, ..Arc::into_inner(Counted::new(Err("down"), Duration::ZERO)).unwrap() };
+        let report = health(&Arc::new(check), Phase::Ready).ready().await;
+        assert_eq!((report.status, report.checks[0].ok, report.checks[0].required), ("ready", false, false));
     }
 
     #[tokio::test(start_paused = true)]

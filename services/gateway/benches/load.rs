@@ -1,0 +1,106 @@
+//! An open-loop load generator: requests leave at a constant rate whether or not answers come back, and a latency counts
+//! from the moment a request was due, so that a stall of the server is felt by every request that it delayed.
+//!
+//! `cargo bench -p gateway --bench load -- URL RATE SECONDS [HEADER: VALUE]…` prints one line of JSON (milliseconds).
+//! Plain threads and blocking sockets: a timer of tokio would add a millisecond of its own.
+#![expect(clippy::print_stdout, clippy::expect_used, reason = "a measuring tool talks to its terminal, and stops when it cannot measure")]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Requests under way at most; enough that none waits for a connection.
+const CONNECTIONS: u64 = 48;
+
+fn main() {
+    // Cargo adds `--bench`.
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let [url, rate, seconds, headers @ ..] = args.as_slice() else {
+        println!("usage: load URL RATE SECONDS [HEADER: VALUE]...");
+        return;
+    };
+    let rate: u64 = rate.parse().expect("requests a second");
+    let total = rate * seconds.parse::<u64>().expect("seconds");
+    let (host, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("http://host:port/path");
+    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let request = format!("GET /{path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n");
+
+    let begin = Instant::now() + Duration::from_millis(200);
+    let workers: Vec<_> = (0..CONNECTIONS)
+        .map(|first| {
+            let (host, request) = (host.to_owned(), request.clone());
+            thread::spawn(move || {
+                let due = (first..total).step_by(CONNECTIONS as usize).map(|n| begin + Duration::from_nanos(n * 1_000_000_000 / rate));
+                drive(&host, request.as_bytes(), due)
+            })
+        })
+        .collect();
+    let mut latencies = Vec::with_capacity(total as usize);
+    let mut failed = 0;
+    for worker in workers {
+        let (mine, failures) = worker.join().expect("a worker");
+        latencies.extend(mine);
+        failed += failures;
+    }
+    let elapsed = begin.elapsed().as_secs_f64();
+    latencies.sort_unstable();
+    let at = |share: f64| {
+        let index = ((latencies.len() as f64 * share) as usize).min(latencies.len().saturating_sub(1));
+        latencies.get(index).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3)
+    };
+    println!(
+        r#"{{"rate":{rate},"achieved":{:.0},"ok":{},"failed":{failed},"p50_ms":{:.3},"p90_ms":{:.3},"p99_ms":{:.3},"p999_ms":{:.3},"max_ms":{:.3}}}"#,
+        latencies.len() as f64 / elapsed,
+        latencies.len(),
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(0.999),
+        at(1.0),
+    );
+}
+
+/// Sends each request when it is due, or at once when it is late already; gives the latencies and the failures.
+fn drive(host: &str, request: &[u8], due: impl Iterator<Item = Instant>) -> (Vec<Duration>, u64) {
+    let connect = || {
+        let stream = TcpStream::connect(host).expect("a connection");
+        stream.set_nodelay(true).expect("a socket");
+        BufReader::new(stream)
+    };
+    let (mut stream, mut latencies, mut failed) = (connect(), Vec::new(), 0);
+    for due in due {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        match exchange(&mut stream, request) {
+            Ok(200) => latencies.push(due.elapsed()),
+            Ok(_) => failed += 1,
+            Err(_) => {
+                failed += 1;
+                stream = connect();
+            }
+        }
+    }
+    (latencies, failed)
+}
+
+/// One request and its answer, read to the end; gives the status.
+fn exchange(stream: &mut BufReader<TcpStream>, request: &[u8]) -> std::io::Result<u16> {
+    stream.get_mut().write_all(request)?;
+    let mut line = String::new();
+    stream.read_line(&mut line)?;
+    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
+    let mut length = 0;
+    loop {
+        line.clear();
+        stream.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().map_err(|_| std::io::ErrorKind::InvalidData)?;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok(status)
+}
