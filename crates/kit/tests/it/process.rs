@@ -34,20 +34,20 @@ fn command(args: &str, more: &[(&str, &str)]) -> Command {
     command
 }
 
-fn run(args: &str, more: &[(&str, &str)]) -> (bool, String, String) {
+pub fn run(args: &str, more: &[(&str, &str)]) -> (bool, String, String) {
     let Output { status, stdout, stderr } = command(args, more).output().unwrap();
     (status.success(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }
 
 /// A running service and its log.
-struct Process {
+pub struct Process {
     child: Child,
     log: BufReader<std::process::ChildStderr>,
-    addr: SocketAddr,
+    pub addr: SocketAddr,
 }
 
 impl Process {
-    fn serve(more: &[(&str, &str)]) -> Self {
+    pub fn serve(more: &[(&str, &str)]) -> Self {
         let mut child = command("serve", more).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let addr = loop {
@@ -61,12 +61,12 @@ impl Process {
         Self { child, log, addr }
     }
 
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
     }
 
     /// Waits for the end: whether it was orderly, and the rest of the log.
-    fn end(mut self) -> (bool, Vec<serde_json::Value>) {
+    pub fn end(mut self) -> (bool, Vec<serde_json::Value>) {
         let mut rest = String::new();
         self.log.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().success(), json_lines(&rest))
@@ -77,7 +77,7 @@ fn json_lines(log: &str) -> Vec<serde_json::Value> {
     log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-fn get(addr: SocketAddr, path: &str, headers: &[(&str, &str)]) -> u16 {
+pub fn get(addr: SocketAddr, path: &str, headers: &[(&str, &str)]) -> u16 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let url = format!("http://{addr}{path}").parse().unwrap();
