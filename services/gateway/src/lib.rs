@@ -32,9 +32,9 @@ impl kit::Service for Gateway {
         // Addresses are known from the first request on; whether somebody is there shows soon enough.
         state.resolve().await;
 
-        let mut tasks = jobs::all(&state, config.health_interval);
+        let mut tasks = jobs::all(&state, &verifier, config.health_interval);
         tasks.extend(revocations(&config, &core, &verifier)?);
-        let mut checks: Vec<Arc<dyn HealthCheck>> = vec![Arc::new(jobs::KeysLoaded::new(Arc::clone(&verifier)))];
+        let mut checks: Vec<Arc<dyn HealthCheck>> = vec![Arc::clone(&verifier) as Arc<dyn HealthCheck>];
         checks.extend(state.upstreams().map(|upstream| Arc::clone(upstream) as Arc<dyn HealthCheck>));
         Ok(Running {
             verifier: Some(verifier),

@@ -7,7 +7,7 @@ use actix_http::encoding::Encoder;
 use actix_web::Error;
 use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
+use actix_web::http::{Method, Version};
 use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
 
@@ -27,7 +27,9 @@ pub async fn compress<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<Encoder<B>, B>>, Error> {
     let mut response = next.call(request).await?;
     let large = matches!(response.response().body().size(), BodySize::Sized(length) if length >= MIN_BYTES);
-    if !large || !is_compressible(response.headers()) || response.request().method() == Method::HEAD {
+    // A compressed body is sent in chunks, which HTTP/1.0 does not have.
+    let (method, version) = (response.request().method(), response.request().version());
+    if !large || method == Method::HEAD || version < Version::HTTP_11 || !is_compressible(response.headers()) {
         return Ok(response.map_into_right_body());
     }
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));

@@ -57,7 +57,7 @@ pub const PUBLIC: &[(&str, &str)] = &[
     ("GET", "/.well-known/openid-configuration"),
     ("POST", "/v1/auth/register"),
     ("POST", "/v1/auth/login"),
-    ("POST", "/v1/auth/refresh"),
+    ("POST", "/v1/auth/token/refresh"),
 ];
 
 impl Route {

@@ -1,21 +1,19 @@
 //! What runs beside the requests.
 
 mod describe;
-mod keys_loaded;
+mod load_keys;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kit::Task;
-
-pub use keys_loaded::KeysLoaded;
+use kit::{Task, Verifier};
 
 use crate::domain::route::Service;
 use crate::state::State;
 use crate::upstream;
 
-/// The watch over each service's replicas, and the collection of their descriptions.
-pub fn all(state: &State, every: Duration) -> Vec<Task> {
+/// The watch over each service's replicas, the collection of their descriptions, and the keys of auth.
+pub fn all(state: &State, verifier: &Arc<Verifier>, every: Duration) -> Vec<Task> {
     let watch = |upstream: &Arc<upstream::Upstream>| {
         let name = match upstream.service {
             Service::Auth => "gateway.watch.auth",
@@ -26,6 +24,8 @@ pub fn all(state: &State, every: Duration) -> Vec<Task> {
     };
     let mut tasks: Vec<Task> = state.upstreams().map(watch).collect();
     let state = state.clone();
+    let verifier = Arc::clone(verifier);
+    tasks.push(Task::new("gateway.load_keys", move |stop| load_keys::load_keys(verifier, every, stop)));
     tasks.push(Task::new("gateway.describe", move |stop| describe::describe(state, every, stop)));
     tasks
 }

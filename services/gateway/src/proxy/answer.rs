@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::StatusCode;
+use actix_web::http::{ConnectionType, StatusCode, Version};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
@@ -35,7 +35,7 @@ pub fn respond(
     let (head, body) = answer.into_parts();
     let status = StatusCode::from_u16(head.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     // What RFC 9110 says has no body, has none; Content-Length of HEAD and 304 tells of the body that is not there.
-    let bodiless = status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let announced = headers::content_length(&head.headers);
     let size = match announced {
         _ if bodiless => BodySize::None,
@@ -46,6 +46,11 @@ pub fn respond(
     let end = (!headers::is_event_stream(&head.headers)).then_some(deadline);
     let mut response = HttpResponse::new(status);
     headers::to_client(&head.headers, response.headers_mut());
+    if size == BodySize::Stream && request.version() < Version::HTTP_11 {
+        // HTTP/1.0 has no chunks: there the end of the connection is the end of the body.
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
 
     let mut answer = Answer { body, connection: Some(connection), size, patience: Patience::new(deadlines.answer_idle, end) };
     if bodiless || answer.body.is_end_stream() {

@@ -26,6 +26,9 @@ pub enum Failure {
     /// The replica closed the connection early, or its answer is not HTTP.
     #[error("the replica broke off or answered nonsense")]
     Broken(#[source] hyper::Error),
+    /// The replica speaks another protocol from here on, which nobody asked it for.
+    #[error("the replica switched protocols unasked")]
+    Switched,
     /// The request itself could not be read from the client.
     #[error(transparent)]
     Upload(UploadFault),
@@ -53,7 +56,7 @@ impl Coded for Failure {
         match self {
             Self::NoReplica | Self::Unreachable(_) => &error::UPSTREAM_UNAVAILABLE,
             Self::TooSlow => &error::UPSTREAM_TIMEOUT,
-            Self::Broken(_) => &error::UPSTREAM_FAILED,
+            Self::Broken(_) | Self::Switched => &error::UPSTREAM_FAILED,
             Self::Upload(UploadFault::Broken) | Self::Unwritable(_) => &codes::BAD_REQUEST,
             Self::Upload(UploadFault::Stalled) => &codes::REQUEST_TIMEOUT,
             Self::Upload(UploadFault::TooLarge) => &codes::PAYLOAD_TOO_LARGE,
@@ -64,7 +67,9 @@ impl Coded for Failure {
         Some(match self {
             Self::NoReplica | Self::Unreachable(_) => "The service behind this route cannot be reached; try again".into(),
             Self::TooSlow => "The service behind this route did not answer in time".into(),
-            Self::Broken(_) => "The service behind this route broke off its answer; it may have acted on the request".into(),
+            Self::Broken(_) | Self::Switched => {
+                "The service behind this route broke off its answer; it may have acted on the request".into()
+            }
             Self::Upload(fault) => match fault {
                 UploadFault::Broken => "The body ended early or is framed wrongly".into(),
                 UploadFault::Stalled => "The body did not arrive in time".into(),
@@ -75,6 +80,7 @@ impl Coded for Failure {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::NoReplica | Self::Unreachable(_) | Self::TooSlow | Self::Broken(_)).then(|| Duration::from_secs(1))
+        let ours = !matches!(self, Self::Upload(_) | Self::Unwritable(_));
+        ours.then(|| Duration::from_secs(1))
     }
 }

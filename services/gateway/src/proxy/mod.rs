@@ -72,6 +72,8 @@ impl Call<'_> {
             let lease = self.upstream.lease(self.dice, failed).ok_or(Failure::NoReplica)?;
             let attempt = self.attempt(&lease, prepared, repeatable, failed.is_none()).await;
             match attempt {
+                // Other informational answers never come this far.
+                Ok((answer, _)) if answer.status().is_informational() => return Err(Failure::Switched),
                 Ok((answer, connection)) => {
                     let returns = connection.returning_to(self.pool.clone(), lease);
                     return Ok(answer::respond(request, answer, returns, self.deadlines, deadline));

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use testkit::Answer;
 
-use crate::support::{App, Backend, speak, status_of};
+use crate::support::{App, Backend, Script, raw_service, speak, status_of};
 
 #[tokio::test]
 async fn headers_of_one_hop_do_not_cross() {
@@ -87,15 +87,25 @@ async fn a_request_arrives_as_it_was_sent() {
 async fn an_answer_comes_back_as_it_was_given() {
     let backend = Backend::start();
     let app = App::before(&backend).await;
-    let answer = app.get("/v1/users/hop").await;
+    let answer = app.get("/v1/users/cookies").await;
     assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
-    for gone in ["x-private", "keep-alive", "proxy-authenticate", "connection"] {
-        assert_eq!(answer.header(gone), None, "{gone}");
-    }
     let cookies: Vec<_> = answer.headers.get_all("set-cookie").iter().collect();
     assert_eq!(cookies, ["a=1", "b=2"]);
     assert_eq!(answer.header("etag"), Some("\"7\""));
     assert_eq!(answer.header("content-length"), Some("2"));
+}
+
+#[tokio::test]
+async fn headers_of_one_hop_do_not_come_back() {
+    let answer = "HTTP/1.1 200 OK\r\nConnection: close, X-Private\r\nX-Private: 1\r\nKeep-Alive: timeout=5\r\n\
+                  Proxy-Authenticate: Basic\r\nTrailer: x-sum\r\nX-Kept: 2\r\nContent-Length: 2\r\n\r\nok";
+    let (addr, _) = raw_service(Script::AnswerAndClose(answer)).await;
+    let app = App::builder().users_at(&[(addr, addr)]).start().await;
+    let answer = app.get("/v1/users/me").await;
+    assert_eq!((answer.status, answer.text().as_str(), answer.header("x-kept")), (200, "ok", Some("2")));
+    for gone in ["x-private", "keep-alive", "proxy-authenticate", "trailer", "connection"] {
+        assert_eq!(answer.header(gone), None, "{gone}");
+    }
 }
 
 #[tokio::test]
@@ -107,7 +117,7 @@ async fn answers_without_a_body_stay_without() {
     let unchanged = app.get("/v1/users/unchanged").await;
     assert_eq!((unchanged.status, unchanged.body.len(), unchanged.header("etag")), (304, 0, Some("\"7\"")));
     // The connections they came on are still good.
-    assert_eq!(app.get("/v1/users/hop").await.text(), "ok");
+    assert_eq!(app.get("/v1/users/cookies").await.text(), "ok");
 }
 
 #[tokio::test]
@@ -118,7 +128,7 @@ async fn head_tells_the_length_without_the_body() {
     assert_eq!((answer.status, answer.body.len()), (200, 0));
     assert_eq!(answer.header("content-length"), Some("20002"));
     assert_eq!(backend.only().method, "HEAD");
-    assert_eq!(app.get("/v1/users/hop").await.text(), "ok");
+    assert_eq!(app.get("/v1/users/cookies").await.text(), "ok");
 }
 
 #[tokio::test]

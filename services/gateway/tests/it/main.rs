@@ -13,6 +13,7 @@ mod health;
 mod identity;
 mod limits;
 mod paths;
+mod revocation;
 mod smuggling;
 mod streaming;
 mod support;

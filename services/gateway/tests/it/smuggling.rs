@@ -59,8 +59,9 @@ async fn bad_chunks_end_the_request_without_reaching_an_end_at_the_service() {
             "POST /v1/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nTransfer-Encoding: chunked\r\n\r\n{body}{HIDDEN}"
         );
         let answer = speak(app.addr, request.as_bytes()).await;
-        assert_eq!(status_of(&answer), 400, "{what}: {answer}");
-        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{what}: {answer}");
+        // The connection ends there, with or without a word: where the next request begins is unknown.
+        assert!(matches!(status_of(&answer), 400 | 0), "{what}: {answer}");
+        assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{what}: {answer}");
     }
     let complete = backend.seen().iter().filter(|seen| seen.body_len > 0).count();
     assert_eq!(complete, 0, "no service took a broken body for a whole one: {:?}", backend.seen());
