@@ -39,7 +39,8 @@ lint: setup ## Run clippy on everything and check the arrows
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@cargo xtask arrows
 
-bench: setup ## Measure; each bench prints a table and writes bench/results/
+bench: ## Measure; each bench prints a table and writes bench/results/
+	@scripts/setup.sh --bench
 	@for bench in scripts/bench/*.sh; do "$$bench" || exit 1; done
 
 openapi: setup ## Write each service's openapi.json from its code

@@ -1,18 +1,17 @@
 #!/usr/bin/env bash
 # Installs what this project needs and the machine lacks, and says so. Harmless to repeat; silent and quick when
-# nothing is missing. With --verify also what only `make verify` needs.
+# nothing is missing. With --verify also what only `make verify` needs, with --bench what only `make bench` does.
 set -euo pipefail
 
 # Pinned, so that they build with the toolchain of rust-toolchain.toml.
 NEXTEST=0.9.143
 DENY=0.20.2
 
-verify=no
-case ${1:-} in
-"") ;;
---verify) verify=yes ;;
+purpose=${1:-}
+case $purpose in
+"" | --verify | --bench) ;;
 *)
-    echo "usage: scripts/setup.sh [--verify]" >&2
+    echo "usage: scripts/setup.sh [--verify | --bench]" >&2
     exit 2
     ;;
 esac
@@ -59,8 +58,14 @@ has pkg-config || need "pkg-config" "pkg-config" "pkgconf"
 has curl || need "curl" "curl" "curl"
 has ps || need "ps" "procps" ""
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || need "Python 3 with venv" "python3 python3-venv" "python"
-if [ $verify = yes ]; then
+if [ "$purpose" = --verify ]; then
     has npx || need "npx" "npm" "node"
+elif [ "$purpose" = --bench ]; then
+    PATH=$PATH:/usr/sbin # where Debian puts servers
+    has wrk || need "wrk" "wrk" "wrk"
+    has haproxy || need "HAProxy" "haproxy" "haproxy"
+    has nginx || need "nginx" "nginx-light" "nginx"
+    has openssl || need "openssl" "openssl" "openssl"
 fi
 
 as_root() {
@@ -109,6 +114,6 @@ tool() { # crate, version
     cargo install --locked --quiet --version "$2" "$1"
 }
 tool cargo-nextest $NEXTEST
-if [ $verify = yes ]; then
+if [ "$purpose" = --verify ]; then
     tool cargo-deny $DENY
 fi
