@@ -11,7 +11,13 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::{Actor, Answer, AuthStub, Recorder, TestDb, actor::id, infra, recorder::{PATIENCE, broker}, test_start};
+use crate::{
+    Actor, Answer, AuthStub, Recorder, TestDb,
+    actor::id,
+    infra,
+    recorder::{PATIENCE, broker},
+    test_start,
+};
 
 /// A running service `S` and everything around it that a test wants to hold.
 pub struct TestApp<S: Service> {
@@ -172,7 +178,10 @@ pub(crate) fn base_environment(auth_url: &str) -> BTreeMap<String, String> {
         // auth's own.
         ("BRAINOPS_MASTER_KEYS", &format!("test:{key}")),
         ("BRAINOPS_TOKEN_PEPPER", &key),
-        ("BRAINOPS_AUTH_CLIENTS", "gateway:secret-of-the-gateway-in-tests-000,users:secret-of-users-in-tests-000000000"),
+        (
+            "BRAINOPS_AUTH_CLIENTS",
+            "gateway:secret-of-the-gateway-in-tests-000,users:secret-of-users-in-tests-000000000",
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into()

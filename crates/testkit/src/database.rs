@@ -7,7 +7,8 @@ use std::{
 
 use db::{Passwords, roles};
 use diesel::{
-    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types,
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query,
+    sql_types,
 };
 use kit::{Env, Secret, Service, Settings as _};
 use tokio::{runtime::Handle, task::spawn_blocking};

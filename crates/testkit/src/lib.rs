@@ -3,7 +3,12 @@
 //! local servers that check what they are sent.
 //!
 //! Everything here panics when it cannot do its part: a test without its ground has failed.
-#![expect(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test without its ground has failed")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test without its ground has failed"
+)]
 
 mod actor;
 mod answer;

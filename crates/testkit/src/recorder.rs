@@ -60,10 +60,8 @@ impl Recorder {
                 count.changed().await.expect("the recorder runs");
             }
         };
-        match timeout(PATIENCE, found).await {
-            Ok(found) => found,
-            Err(_) => panic!("no fitting {} among {:#?}", E::TYPE, self.types()),
-        }
+        let found = timeout(PATIENCE, found).await;
+        found.unwrap_or_else(|_| panic!("no fitting {} among {:#?}", E::TYPE, self.types()))
     }
 
     /// All that was recorded so far, in the broker's order.

@@ -11,8 +11,7 @@ pub fn schema_dump(url: &str, schema: &str) -> String {
         line: String,
     }
     let mut conn = PgConnection::establish(url).expect("a connection to PostgreSQL");
-    let lines: Vec<Line> =
-        sql_query(SQL).bind::<sql_types::Text, _>(schema).load(&mut conn).expect("the catalogues");
+    let lines: Vec<Line> = sql_query(SQL).bind::<sql_types::Text, _>(schema).load(&mut conn).expect("the catalogues");
     lines.into_iter().map(|line| line.line).collect::<Vec<_>>().join("\n")
 }
 

@@ -33,8 +33,7 @@ static ORGANIZATION_NOT_FOUND: ErrorCode =
 static ROLE_INSUFFICIENT: ErrorCode =
     ErrorCode::new("role_insufficient", 403, "Your role in this organization does not allow this");
 static SLUG_TAKEN: ErrorCode = ErrorCode::new("slug_taken", 409, "Another organization has this slug");
-static PREFERENCES_TOO_LARGE: ErrorCode =
-    ErrorCode::new("preferences_too_large", 422, "The preferences are too large");
+static PREFERENCES_TOO_LARGE: ErrorCode = ErrorCode::new("preferences_too_large", 422, "The preferences are too large");
 static PROFILE_NOT_READY: ErrorCode = ErrorCode::new("profile_not_ready", 503, "The profile is still being made");
 
 /// Every code of this service's own.
@@ -57,7 +56,9 @@ impl Coded for Error {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Refused(refused) => Some(refused.to_string()),
-            Self::VersionMismatch { current } => Some(format!("The current version is {current}; read it and try again.")),
+            Self::VersionMismatch { current } => {
+                Some(format!("The current version is {current}; read it and try again."))
+            }
             Self::PreferencesTooLarge { bytes, max } => {
                 Some(format!("Merged they would take {bytes} bytes; {max} is the limit."))
             }

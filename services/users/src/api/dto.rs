@@ -9,13 +9,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
 
-use crate::{
-    domain::{
-        membership::Membership,
-        organization::{Organization, Slug},
-        profile::{Profile, ProfileEdit},
-    },
-    store::memberships::Member,
+use crate::domain::{
+    membership::{Member, Membership},
+    organization::{Organization, Slug},
+    profile::{AvatarEdit, Profile, ProfileEdit},
 };
 
 /// A person as they see themselves.
@@ -102,7 +99,11 @@ impl ProfilePatch {
     pub fn into_edit(self) -> (ProfileEdit, Option<Map<String, Value>>) {
         let edit = ProfileEdit {
             display_name: value(self.display_name),
-            avatar_url: self.avatar_url.into_nested(),
+            avatar: match self.avatar_url {
+                Patch::Absent => AvatarEdit::Keep,
+                Patch::Null => AvatarEdit::Remove,
+                Patch::Value(url) => AvatarEdit::Set(url),
+            },
             locale: value(self.locale),
             time_zone: value(self.time_zone),
             preferences: None,
@@ -113,7 +114,7 @@ impl ProfilePatch {
 
 /// Validation has refused `null` for these members.
 fn value<T>(patch: Patch<T>) -> Option<T> {
-    patch.into_nested().flatten()
+    patch.apply_to(None)
 }
 
 /// An organization as one of its members sees it.

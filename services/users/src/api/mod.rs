@@ -11,9 +11,7 @@ use utoipa::OpenApi;
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(
-            web::resource("/v1/users/me")
-                .route(web::get().to(profile::me))
-                .route(web::patch().to(profile::update_me)),
+            web::resource("/v1/users/me").route(web::get().to(profile::me)).route(web::patch().to(profile::update_me)),
         )
         .service(
             web::resource("/v1/organizations")

@@ -17,9 +17,11 @@ use crate::{
         create_organization::create_organization, get_organization::get_organization, list_members::list_members,
         list_organizations::list_organizations,
     },
-    domain::{membership::Membership, organization::Organization},
+    domain::{
+        membership::{Member, Membership},
+        organization::Organization,
+    },
     state::AppState,
-    store::memberships::Member,
 };
 
 /// List the organizations that you belong to.

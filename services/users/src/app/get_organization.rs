@@ -14,11 +14,7 @@ use crate::{
 };
 
 /// An organization that the person does not belong to does not exist for them.
-pub async fn get_organization(
-    state: &AppState,
-    who: UserId,
-    org: OrgId,
-) -> Result<(Organization, Membership), Error> {
+pub async fn get_organization(state: &AppState, who: UserId, org: OrgId) -> Result<(Organization, Membership), Error> {
     state
         .db
         .tenant(org)

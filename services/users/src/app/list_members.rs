@@ -4,10 +4,13 @@ use contracts::{OrgId, UserId};
 use kit::http::Limit;
 
 use crate::{
-    domain::access::{self, Allowed, ListMembers},
+    domain::{
+        access::{self, Allowed, ListMembers},
+        membership::Member,
+    },
     error::Error,
     state::AppState,
-    store::memberships::{self, After, Member},
+    store::memberships::{self, After},
 };
 
 /// One more than `limit` is fetched, so that the caller knows whether there is a next page.

@@ -17,9 +17,5 @@ pub async fn list_organizations(
     after: Option<After>,
     limit: Limit,
 ) -> Result<Vec<(Organization, Role)>, Error> {
-    state
-        .db
-        .person(who)
-        .tx(move |conn| Ok(organizations::list_of(conn, who, after, i64::from(limit) + 1)?))
-        .await
+    state.db.person(who).tx(move |conn| Ok(organizations::list_of(conn, who, after, i64::from(limit) + 1)?)).await
 }

@@ -28,3 +28,12 @@ impl Membership {
         (Self { id, org, user, role, version: 1, created_at: now, updated_at: now }, event)
     }
 }
+
+/// A member with what colleagues see of them. Somebody who joined a moment ago may not have a profile yet.
+#[derive(Debug)]
+pub struct Member {
+    pub membership: Membership,
+    pub display_name: Option<String>,
+    pub email: Option<String>,
+    pub avatar_url: Option<String>,
+}

@@ -83,8 +83,7 @@ impl Slug {
         if !slug.is_empty() && !slug.ends_with('-') {
             slug.push('-');
         }
-        let tail: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(slug + &tail)
+        Self(format!("{slug}{:08x}", u32::from_be_bytes(random)))
     }
 
     pub fn as_str(&self) -> &str {

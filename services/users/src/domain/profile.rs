@@ -26,12 +26,21 @@ pub struct Profile {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProfileEdit {
     pub display_name: Option<String>,
-    /// `Some(None)` removes the picture.
-    pub avatar_url: Option<Option<String>>,
+    pub avatar: AvatarEdit,
     pub locale: Option<String>,
     pub time_zone: Option<String>,
     /// Already merged: replaces the stored object.
     pub preferences: Option<Map<String, Value>>,
+}
+
+/// What becomes of a picture.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum AvatarEdit {
+    #[default]
+    Keep,
+    Remove,
+    /// Its https address.
+    Set(String),
 }
 
 impl Profile {
@@ -56,7 +65,11 @@ impl Profile {
     pub fn edit(self, edit: ProfileEdit, now: DateTime<Utc>) -> (Self, Option<ProfileUpdated>) {
         let edited = Self {
             display_name: edit.display_name.unwrap_or_else(|| self.display_name.clone()),
-            avatar_url: edit.avatar_url.unwrap_or_else(|| self.avatar_url.clone()),
+            avatar_url: match edit.avatar {
+                AvatarEdit::Keep => self.avatar_url.clone(),
+                AvatarEdit::Remove => None,
+                AvatarEdit::Set(url) => Some(url),
+            },
             locale: edit.locale.unwrap_or_else(|| self.locale.clone()),
             time_zone: edit.time_zone.unwrap_or_else(|| self.time_zone.clone()),
             preferences: edit.preferences.unwrap_or_else(|| self.preferences.clone()),
@@ -120,7 +133,7 @@ mod tests {
 
     #[test]
     fn an_edit_that_changes_nothing_is_no_event() {
-        let edit = ProfileEdit { display_name: Some("Ada".into()), avatar_url: Some(None), ..Default::default() };
+        let edit = ProfileEdit { display_name: Some("Ada".into()), avatar: AvatarEdit::Remove, ..Default::default() };
         assert_eq!(ada().edit(edit, DateTime::UNIX_EPOCH), (ada(), None));
     }
 

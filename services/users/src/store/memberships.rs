@@ -6,7 +6,7 @@ use db::diesel::{self, prelude::*};
 use uuid::Uuid;
 
 use super::schema::{memberships, profiles};
-use crate::domain::membership::Membership;
+use crate::domain::membership::{Member, Membership};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = memberships)]
@@ -66,34 +66,17 @@ pub fn insert(conn: &mut PgConnection, membership: &Membership) -> QueryResult<(
     Ok(())
 }
 
-/// A member with what colleagues see of them. Somebody who joined a moment ago may not have a profile yet.
-#[derive(Debug)]
-pub struct Member {
-    pub membership: Membership,
-    pub display_name: Option<String>,
-    pub email: Option<String>,
-    pub avatar_url: Option<String>,
-}
-
 /// Where a page of [`list_in_org`] goes on: the last row's creation time and id.
 pub type After = (DateTime<Utc>, MembershipId);
 
 type MemberRow = (Row, Option<(String, String, Option<String>)>);
 
 /// The members of an organization, those who joined first first, at most `limit`.
-pub fn list_in_org(
-    conn: &mut PgConnection,
-    org: OrgId,
-    after: Option<After>,
-    limit: i64,
-) -> QueryResult<Vec<Member>> {
+pub fn list_in_org(conn: &mut PgConnection, org: OrgId, after: Option<After>, limit: i64) -> QueryResult<Vec<Member>> {
     let mut query = memberships::table
         .left_join(profiles::table.on(profiles::user_id.eq(memberships::user_id)))
         .filter(memberships::org_id.eq(org.uuid()))
-        .select((
-            Row::as_select(),
-            (profiles::display_name, profiles::email, profiles::avatar_url).nullable(),
-        ))
+        .select((Row::as_select(), (profiles::display_name, profiles::email, profiles::avatar_url).nullable()))
         .order((memberships::created_at, memberships::id))
         .limit(limit)
         .into_boxed();

@@ -87,9 +87,7 @@ pub fn list_of(
         .into_boxed();
     if let Some((at, id)) = after {
         query = query.filter(
-            organizations::created_at
-                .gt(at)
-                .or(organizations::created_at.eq(at).and(organizations::id.gt(id.uuid()))),
+            organizations::created_at.gt(at).or(organizations::created_at.eq(at).and(organizations::id.gt(id.uuid()))),
         );
     }
     let rows: Vec<(Row, String)> = query.load(conn)?;

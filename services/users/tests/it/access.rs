@@ -22,14 +22,21 @@ const MATRIX: &[Row] = &[
     Row { method: "GET", path: "/v1/users/me", body: || None, roles: [200; 4], stranger: 200 },
     Row { method: "PATCH", path: "/v1/users/me", body: || Some(json!({})), roles: [200; 4], stranger: 200 },
     Row { method: "GET", path: "/v1/organizations", body: || None, roles: [200; 4], stranger: 200 },
-    Row { method: "POST", path: "/v1/organizations", body: || Some(json!({"name": "New"})), roles: [201; 4], stranger: 201 },
+    Row {
+        method: "POST",
+        path: "/v1/organizations",
+        body: || Some(json!({"name": "New"})),
+        roles: [201; 4],
+        stranger: 201,
+    },
     Row { method: "GET", path: "/v1/organizations/{id}", body: || None, roles: [200; 4], stranger: 404 },
     Row { method: "GET", path: "/v1/organizations/{id}/members", body: || None, roles: [200; 4], stranger: 404 },
 ];
 
 #[test]
 fn no_route_is_left_out() {
-    let mut rows: Vec<_> = MATRIX.iter().map(|row| Operation { method: row.method, path: row.path.to_owned() }).collect();
+    let mut rows: Vec<_> =
+        MATRIX.iter().map(|row| Operation { method: row.method, path: row.path.to_owned() }).collect();
     rows.sort();
     assert_eq!(rows, operations::<Users>());
     // And no route is left out of the document.

@@ -19,8 +19,7 @@ fn registered(actor: &Actor, name: &str) -> CloudEvent {
         display_name: name.to_owned(),
         registered_at: Some(test_start().into()),
     };
-    let origin =
-        Origin { actor: Some(actor.user.uuid()), org: Some(actor.org), traceparent: None, at: test_start() };
+    let origin = Origin { actor: Some(actor.user.uuid()), org: Some(actor.org), traceparent: None, at: test_start() };
     let id = EventId::from_uuid(Actor::new(Role::Owner).user.uuid());
     CloudEvent::new(id, &origin, 1, &event).unwrap()
 }
