@@ -3,7 +3,14 @@
 //!
 //! `cargo bench -p gateway --bench load -- URL RATE SECONDS [HEADER: VALUE]…` prints one line of JSON (milliseconds).
 //! Plain threads and blocking sockets: a timer of tokio would add a millisecond of its own.
-#![expect(clippy::print_stdout, clippy::expect_used, reason = "a measuring tool talks to its terminal, and stops when it cannot measure")]
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a measuring tool talks to its terminal, stops when it cannot measure, and its numbers are small"
+)]
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -24,8 +31,9 @@ fn main() {
     };
     let rate: u64 = rate.parse().expect("requests a second");
     let total = rate * seconds.parse::<u64>().expect("seconds");
-    let (host, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("http://host:port/path");
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let (host, path) =
+        url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("http://host:port/path");
+    let headers = headers.iter().fold(String::new(), |all, header| all + header + "\r\n");
     let request = format!("GET /{path} HTTP/1.1\r\nhost: {host}\r\n{headers}\r\n");
 
     let begin = Instant::now() + Duration::from_millis(200);
@@ -33,7 +41,9 @@ fn main() {
         .map(|first| {
             let (host, request) = (host.to_owned(), request.clone());
             thread::spawn(move || {
-                let due = (first..total).step_by(CONNECTIONS as usize).map(|n| begin + Duration::from_nanos(n * 1_000_000_000 / rate));
+                let due = (first..total)
+                    .step_by(CONNECTIONS as usize)
+                    .map(|n| begin + Duration::from_nanos(n * 1_000_000_000 / rate));
                 drive(&host, request.as_bytes(), due)
             })
         })
@@ -90,7 +100,8 @@ fn exchange(stream: &mut BufReader<TcpStream>, request: &[u8]) -> std::io::Resul
     stream.get_mut().write_all(request)?;
     let mut line = String::new();
     stream.read_line(&mut line)?;
-    let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
+    let status =
+        line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
     let mut length = 0;
     loop {
         line.clear();

@@ -71,21 +71,45 @@ impl Settings for Config {
                 read_upstream(
                     env,
                     Service::Auth,
-                    ("BRAINOPS_UPSTREAM_AUTH", "Base URLs of the replicas of auth, comma separated.", "http://auth:8080"),
-                    ("BRAINOPS_UPSTREAM_AUTH_PRIVATE", "Base URLs of their private ports, in the same order.", "http://auth:9090"),
+                    (
+                        "BRAINOPS_UPSTREAM_AUTH",
+                        "Base URLs of the replicas of auth, comma separated.",
+                        "http://auth:8080",
+                    ),
+                    (
+                        "BRAINOPS_UPSTREAM_AUTH_PRIVATE",
+                        "Base URLs of their private ports, in the same order.",
+                        "http://auth:9090",
+                    ),
                 ),
                 read_upstream(
                     env,
                     Service::Users,
-                    ("BRAINOPS_UPSTREAM_USERS", "Base URLs of the replicas of users, comma separated.", "http://users:8080"),
-                    ("BRAINOPS_UPSTREAM_USERS_PRIVATE", "Base URLs of their private ports, in the same order.", "http://users:9090"),
+                    (
+                        "BRAINOPS_UPSTREAM_USERS",
+                        "Base URLs of the replicas of users, comma separated.",
+                        "http://users:8080",
+                    ),
+                    (
+                        "BRAINOPS_UPSTREAM_USERS_PRIVATE",
+                        "Base URLs of their private ports, in the same order.",
+                        "http://users:9090",
+                    ),
                 ),
             ],
             cors_origins: read_origins(env),
             deadlines: Deadlines::read(env),
-            max_body_bytes: env.or("BRAINOPS_MAX_BODY_BYTES", "Largest request body that the gateway passes on.", "1048576"),
+            max_body_bytes: env.or(
+                "BRAINOPS_MAX_BODY_BYTES",
+                "Largest request body that the gateway passes on.",
+                "1048576",
+            ),
             health_interval: env
-                .or::<Millis>("BRAINOPS_HEALTH_INTERVAL_MS", "How often the gateway asks replicas whether they are ready.", "2000")
+                .or::<Millis>(
+                    "BRAINOPS_HEALTH_INTERVAL_MS",
+                    "How often the gateway asks replicas whether they are ready.",
+                    "2000",
+                )
                 .0,
             trusted_proxies: read_proxies(env),
         }
@@ -112,7 +136,11 @@ impl Settings for Deadlines {
     fn read(env: &mut Env) -> Self {
         Self {
             connect: env
-                .or::<Millis>("BRAINOPS_CONNECT_TIMEOUT_MS", "How long the gateway tries to connect to a replica.", "1000")
+                .or::<Millis>(
+                    "BRAINOPS_CONNECT_TIMEOUT_MS",
+                    "How long the gateway tries to connect to a replica.",
+                    "1000",
+                )
                 .0,
             total: env
                 .or::<Millis>(
@@ -139,10 +167,11 @@ impl Settings for Deadlines {
     }
 }
 
-/// The broker is optional here, though not for the services: read it only when its address is set.
+/// The broker is optional here, though not for the services.
 fn read_events(env: &mut Env) -> Option<events::Settings> {
-    let given = env.values().get("BRAINOPS_AMQP_URL").is_some_and(|url| !url.is_empty());
-    given.then(|| Settings::read(env))
+    let url = env.optional_secret("BRAINOPS_AMQP_URL", "As for the services; without it a revoked token works until it expires.");
+    let namespace = env.or("BRAINOPS_AMQP_NAMESPACE", "As for the services.", "");
+    url.map(|url| events::Settings { url, namespace })
 }
 
 type Named = (&'static str, &'static str, &'static str);
@@ -163,15 +192,18 @@ fn read_upstream(env: &mut Env, service: Service, public: Named, private: Named)
             env.refuse(name, url.to_string(), "http URLs without a path");
         }
     }
-    let replicas = publics.into_iter().zip(privates).map(|(public, private)| ReplicaConfig { public, private }).collect();
+    let replicas =
+        publics.into_iter().zip(privates).map(|(public, private)| ReplicaConfig { public, private }).collect();
     UpstreamConfig { service, replicas }
 }
 
 /// Nobody, unless told: what a client writes into `X-Forwarded-For` is not true because it is written.
 fn read_proxies(env: &mut Env) -> Vec<IpNet> {
     const NAME: &str = "BRAINOPS_TRUSTED_PROXIES";
-    let listed: Option<Vec<String>> =
-        env.optional(NAME, "Networks of the load balancers in front of the gateway, comma separated: 10.0.0.0/8,fd00::/8.");
+    let listed: Option<Vec<String>> = env.optional(
+        NAME,
+        "Networks of the load balancers in front of the gateway, comma separated: 10.0.0.0/8,fd00::/8.",
+    );
     let mut proxies = Vec::new();
     for entry in listed.unwrap_or_default() {
         match entry.parse() {
@@ -185,8 +217,8 @@ fn read_proxies(env: &mut Env) -> Vec<IpNet> {
 /// An origin is compared byte by byte with what browsers send, so it must be written the way they write it.
 fn read_origins(env: &mut Env) -> Vec<String> {
     const NAME: &str = "BRAINOPS_CORS_ORIGINS";
-    let origins: Option<Vec<Url>> =
-        env.optional(NAME, "Origins that browsers may call the gateway from, comma separated: https://app.example.com.");
+    let origins: Option<Vec<Url>> = env
+        .optional(NAME, "Origins that browsers may call the gateway from, comma separated: https://app.example.com.");
     let origins = origins.unwrap_or_default();
     if let Some(url) = origins.iter().find(|url| !matches!(url.scheme(), "http" | "https") || url.path() != "/") {
         env.refuse(NAME, url.to_string(), "origins: scheme, host and port, nothing after them");

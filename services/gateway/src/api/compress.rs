@@ -7,8 +7,8 @@ use actix_http::encoding::Encoder;
 use actix_web::Error;
 use actix_web::body::{BodySize, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, Version};
 use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, Header, HeaderMap, HeaderValue};
+use actix_web::http::{Method, Version};
 use actix_web::middleware::Next;
 
 /// Less is not worth the coder's time: it fits into one packet either way.
@@ -33,10 +33,11 @@ pub async fn compress<B: MessageBody + 'static>(
         return Ok(response.map_into_right_body());
     }
     response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    let coding = match AcceptEncoding::parse(response.request()).ok().and_then(|wanted| wanted.negotiate(CODINGS.iter())) {
-        Some(Encoding::Known(coding)) if coding != ContentEncoding::Identity => coding,
-        _ => return Ok(response.map_into_right_body()),
-    };
+    let coding =
+        match AcceptEncoding::parse(response.request()).ok().and_then(|wanted| wanted.negotiate(CODINGS.iter())) {
+            Some(Encoding::Known(coding)) if coding != ContentEncoding::Identity => coding,
+            _ => return Ok(response.map_into_right_body()),
+        };
     Ok(response.map_body(|head, body| {
         // The length was that of the plain body.
         head.headers_mut().remove(header::CONTENT_LENGTH);
@@ -75,7 +76,9 @@ mod tests {
         for kind in ["application/json; charset=utf-8", "application/problem+json", "TEXT/html", "image/svg+xml"] {
             assert!(of(kind), "{kind}");
         }
-        for kind in ["text/event-stream", "text/event-stream;charset=utf-8", "image/png", "application/octet-stream", "json"] {
+        for kind in
+            ["text/event-stream", "text/event-stream;charset=utf-8", "image/png", "application/octet-stream", "json"]
+        {
             assert!(!of(kind), "{kind}");
         }
     }

@@ -50,7 +50,8 @@ pub async fn redirect() -> HttpResponse {
 
 /// The page and what belongs to it.
 pub async fn file(name: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let file = utoipa_swagger_ui::serve(&name, Arc::clone(&SWAGGER)).map_err(|error| Problem::internal(error.to_string()))?;
+    let file =
+        utoipa_swagger_ui::serve(&name, Arc::clone(&SWAGGER)).map_err(|error| Problem::internal(error.to_string()))?;
     let file = file.ok_or_else(|| Problem::new(&codes::NOT_FOUND))?;
     Ok(HttpResponse::Ok()
         .content_type(file.content_type)

@@ -1,6 +1,7 @@
 //! One page a code: what `type` in every problem document points to.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use actix_web::http::header::{self, ContentType};
@@ -15,7 +16,8 @@ static SOURCES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../docs/erro
 const STYLE: &str = include_str!("../../assets/errors.css");
 
 /// No script at all, and the one style sheet.
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The rendered pages by code, and the list of them.
 #[derive(Clone)]
@@ -45,7 +47,8 @@ fn list_of(sources: &BTreeMap<&str, &str>) -> String {
     for (code, source) in sources {
         // The sentence under the heading says what it is.
         let summary = source.lines().find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
-        list.push_str(&format!("- [`{code}`](/docs/errors/{code}): {summary}\n"));
+        // Writing to a text cannot fail.
+        let _ = writeln!(list, "- [`{code}`](/docs/errors/{code}): {summary}");
     }
     list
 }
@@ -90,7 +93,11 @@ pub async fn index(pages: web::Data<Pages>) -> HttpResponse {
     )
 )]
 pub async fn page(code: web::Path<String>, pages: web::Data<Pages>) -> Result<HttpResponse, Problem> {
-    let page = pages.0.pages.get(&*code).ok_or_else(|| Problem::new(&codes::NOT_FOUND).detail("There is no such error code"))?;
+    let page = pages
+        .0
+        .pages
+        .get(&*code)
+        .ok_or_else(|| Problem::new(&codes::NOT_FOUND).detail("There is no such error code"))?;
     Ok(html_answer(page.clone()))
 }
 

@@ -49,7 +49,10 @@ fn admit(request: &HttpRequest) -> Result<&'static route::Route, Problem> {
     }
     // After an upgrade the rest of the connection is no longer HTTP: either both ends agree on that, or nobody. Other
     // protocols than WebSocket are simply not taken up, as RFC 9110 section 7.8 allows.
-    let upgrade = request.headers().get_all(header::UPGRADE).any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"));
+    let upgrade = request
+        .headers()
+        .get_all(header::UPGRADE)
+        .any(|value| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket"));
     if upgrade {
         return Err(Problem::new(&error::UPGRADE_NOT_SUPPORTED).detail("WebSockets are not spoken on this route"));
     }

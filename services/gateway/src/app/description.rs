@@ -21,11 +21,8 @@ pub struct Description {
 impl Description {
     /// Knows the gateway's own endpoints only.
     pub fn new(public_url: &str) -> Self {
-        let description = Self {
-            public_url: public_url.to_owned(),
-            parts: Mutex::default(),
-            merged: ArcSwap::default(),
-        };
+        let description =
+            Self { public_url: public_url.to_owned(), parts: Mutex::default(), merged: ArcSwap::default() };
         description.merge(&BTreeMap::new());
         description
     }
@@ -48,7 +45,8 @@ impl Description {
 
     fn merge(&self, parts: &BTreeMap<&'static str, (Service, Value)>) {
         let own = serde_json::to_value(api::openapi()).unwrap_or_default();
-        let parts = Service::ALL.iter().filter_map(|service| parts.get(service.name())).map(|(service, part)| (*service, part));
+        let parts =
+            Service::ALL.iter().filter_map(|service| parts.get(service.name())).map(|(service, part)| (*service, part));
         let merged = merge(own, parts, &self.public_url);
         self.merged.store(std::sync::Arc::new(merged.to_string().into()));
     }

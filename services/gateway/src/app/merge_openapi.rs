@@ -82,7 +82,8 @@ fn drop_unused_components(part: &mut Value) {
 
 fn rename_conflicts(part: &mut Value, merged: &Value, service: Service) {
     let shared: Vec<String> = components(part).filter(|reference| at(merged, reference).is_some()).collect();
-    let mut renamed: BTreeSet<String> = shared.iter().filter(|name| at(part, name) != at(merged, name)).cloned().collect();
+    let mut renamed: BTreeSet<String> =
+        shared.iter().filter(|name| at(part, name) != at(merged, name)).cloned().collect();
     // What refers to something renamed is no longer the same as what it was shared with.
     loop {
         let before = renamed.len();

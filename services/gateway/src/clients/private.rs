@@ -25,7 +25,8 @@ async fn exchange(addr: SocketAddr, path: &str) -> anyhow::Result<(StatusCode, B
     let stream = TcpStream::connect(addr).await?;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get(path).header("host", addr.to_string()).header("connection", "close").body(Empty::<Bytes>::new())?;
+    let request =
+        Request::get(path).header("host", addr.to_string()).header("connection", "close").body(Empty::<Bytes>::new())?;
     let answer = async {
         let answer = sender.send_request(request).await?;
         let status = answer.status();

@@ -52,7 +52,8 @@ pub fn respond(
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
 
-    let mut answer = Answer { body, connection: Some(connection), size, patience: Patience::new(deadlines.answer_idle, end) };
+    let mut answer =
+        Answer { body, connection: Some(connection), size, patience: Patience::new(deadlines.answer_idle, end) };
     if bodiless || answer.body.is_end_stream() {
         // actix does not ask for a body that is empty, so nothing would give the connection back later.
         answer.finish();

@@ -65,7 +65,9 @@ impl Coded for Failure {
 
     fn detail(&self) -> Option<String> {
         Some(match self {
-            Self::NoReplica | Self::Unreachable(_) => "The service behind this route cannot be reached; try again".into(),
+            Self::NoReplica | Self::Unreachable(_) => {
+                "The service behind this route cannot be reached; try again".into()
+            }
             Self::TooSlow => "The service behind this route did not answer in time".into(),
             Self::Broken(_) | Self::Switched => {
                 "The service behind this route broke off its answer; it may have acted on the request".into()

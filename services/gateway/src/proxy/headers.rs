@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use actix_web::{HttpMessage, HttpRequest};
 use actix_web::http::header as client_header;
+use actix_web::{HttpMessage, HttpRequest};
 use hyper::Request;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use kit::http::{RequestIdText, client_address};
@@ -47,7 +47,8 @@ const HOP_BY_HOP: &[&str] = &[
 ];
 
 /// A service could take these for the gateway's word.
-const SPOOFED: &[&str] = &["forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-url", "x-rewrite-url"];
+const SPOOFED: &[&str] =
+    &["forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-url", "x-rewrite-url"];
 const SPOOFED_PREFIXES: &[&str] = &["x-forwarded-", "x-user-", "x-org-", "x-internal-"];
 
 /// What the gateway settles itself: its own `Host`, `Expect` (answered to the client already), content codings (it
@@ -63,14 +64,13 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The request as a service gets it. `Host` is still missing: it names the replica.
 pub fn to_upstream(request: &HttpRequest, forwarded: &Forwarded, body: Upload) -> Result<Request<Upload>, Failure> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let mut built = Request::builder()
-        .method(request.method().as_str())
-        .uri(target)
-        .body(body)
-        .map_err(Failure::Unwritable)?;
+    let mut built =
+        Request::builder().method(request.method().as_str()).uri(target).body(body).map_err(Failure::Unwritable)?;
     let headers = built.headers_mut();
     headers.reserve(request.headers().len() + 4);
-    let named = named_in_connection(request.headers().get_all(client_header::CONNECTION).map(client_header::HeaderValue::as_bytes));
+    let named = named_in_connection(
+        request.headers().get_all(client_header::CONNECTION).map(client_header::HeaderValue::as_bytes),
+    );
     for (name, value) in request.headers() {
         let name = name.as_str();
         if !is_dropped_up(name) && !named.iter().any(|other| other.eq_ignore_ascii_case(name)) {
@@ -148,7 +148,9 @@ fn named_in_connection<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<&'a st
         .filter_map(|value| std::str::from_utf8(value).ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
-        .filter(|option| !option.is_empty() && !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close"))
+        .filter(|option| {
+            !option.is_empty() && !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close")
+        })
         // What a service cannot do without is not the client's to take away.
         .filter(|option| !option.eq_ignore_ascii_case("authorization") && !option.eq_ignore_ascii_case("content-type"))
         .collect()

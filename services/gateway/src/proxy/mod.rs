@@ -82,7 +82,7 @@ impl Call<'_> {
                     tracing::debug!(upstream = %self.upstream.service, replica = %lease.addr(), error = %cause, "Trying again");
                     self.upstream.count_retry();
                     failed = Some(lease.addr());
-                    prepared = request;
+                    prepared = *request;
                 }
                 Err(Attempt::Over(failure)) => return Err(failure),
             }
@@ -116,7 +116,11 @@ impl Call<'_> {
             Err(cause) => {
                 lease.replica().could_not_connect();
                 let other = may_repeat && self.upstream.has_other(lease.addr());
-                return Err(if other { Attempt::Again(request, cause) } else { Attempt::Over(Failure::Unreachable(cause)) });
+                return Err(if other {
+                    Attempt::Again(Box::new(request), cause)
+                } else {
+                    Attempt::Over(Failure::Unreachable(cause))
+                });
             }
         };
         connection.send(request).await.map_err(|error| Attempt::Over(Failure::from_hyper(error.cause)))
@@ -133,7 +137,7 @@ async fn open(addr: SocketAddr, deadlines: &Deadlines) -> std::io::Result<Connec
 /// How a try ended that brought no answer.
 enum Attempt {
     /// Nothing was sent; the request is good for another replica.
-    Again(Request<Upload>, std::io::Error),
+    Again(Box<Request<Upload>>, std::io::Error),
     /// The client learns of this.
     Over(Failure),
 }

@@ -52,7 +52,9 @@ impl Pool {
         let queue = waiting.entry(addr).or_default();
         let since = Instant::now();
         // Whatever waits longest may have waited long enough.
-        while queue.front().is_some_and(|oldest| since.duration_since(oldest.since) >= MAX_IDLE) || queue.len() >= MAX_WAITING {
+        while queue.front().is_some_and(|oldest| since.duration_since(oldest.since) >= MAX_IDLE)
+            || queue.len() >= MAX_WAITING
+        {
             queue.pop_front();
         }
         queue.push_back(Waiting { connection, since });

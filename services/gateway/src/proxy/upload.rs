@@ -53,7 +53,8 @@ impl Upload {
     /// The body of `request`.
     pub fn new(request: &HttpRequest, payload: web::Payload) -> Self {
         // actix has refused what is not one plain number, and a length beside chunks.
-        let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.trim().parse().ok());
+        let length =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.trim().parse().ok());
         match length {
             Some(0) => Self::empty(),
             Some(_) => Self(Some(Incoming { payload, left: length })),

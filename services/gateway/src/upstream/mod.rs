@@ -59,7 +59,9 @@ impl Upstream {
     pub fn lease(&self, dice: &Dice, except: Option<SocketAddr>) -> Option<Lease> {
         let replicas = self.replicas.load();
         let candidates = |well: bool| {
-            replicas.iter().filter(move |replica| Some(replica.addr) != except && (!well || replica.health() != Health::Ill))
+            replicas
+                .iter()
+                .filter(move |replica| Some(replica.addr) != except && (!well || replica.health() != Health::Ill))
         };
         let (count, well) = match candidates(true).count() {
             0 => (candidates(false).count(), false),

@@ -100,10 +100,7 @@ async fn is_ready(replica: &Replica) -> bool {
 /// The addresses behind one configured replica, each with its private port.
 async fn addresses(configured: &ReplicaConfig) -> io::Result<Vec<(SocketAddr, Option<SocketAddr>)>> {
     let publics = lookup(&configured.public).await?;
-    let elsewhere = match configured.has_one_host() {
-        true => None,
-        false => lookup(&configured.private).await?.first().copied(),
-    };
+    let elsewhere = if configured.has_one_host() { None } else { lookup(&configured.private).await?.first().copied() };
     Ok(publics.into_iter().map(|public| (public, configured.private_for(public).or(elsewhere))).collect())
 }
 

@@ -34,7 +34,9 @@ async fn the_busy_one_gets_less() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!((one.seen().len(), two.seen().len()), (5, 5));
-    hanging.iter().for_each(|task| task.abort());
+    for task in hanging {
+        task.abort();
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,13 @@ async fn text_from_one_kibibyte_on_is_compressed_as_asked() {
     let app = App::before(&backend).await;
     let plain = get(&app, "/v1/users/large", "identity").await;
     assert_eq!((plain.header("content-encoding"), plain.body.len()), (None, 20_002));
-    for (accept, coding) in [("br", "br"), ("gzip", "gzip"), ("gzip, deflate, br", "br"), ("gzip;q=1, br;q=0.5", "gzip"), ("br;q=0, gzip", "gzip")] {
+    for (accept, coding) in [
+        ("br", "br"),
+        ("gzip", "gzip"),
+        ("gzip, deflate, br", "br"),
+        ("gzip;q=1, br;q=0.5", "gzip"),
+        ("br;q=0, gzip", "gzip"),
+    ] {
         let packed = get(&app, "/v1/users/large", accept).await;
         assert_eq!(packed.header("content-encoding"), Some(coding), "{accept}");
         assert!(packed.body.len() < 2_000, "{accept}: {}", packed.body.len());

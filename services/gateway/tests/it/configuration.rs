@@ -25,7 +25,13 @@ fn problems(change: &[(&str, &str)]) -> String {
 #[test]
 fn a_complete_configuration_is_fine() {
     assert_eq!(problems(&[]), "");
-    assert_eq!(problems(&[("BRAINOPS_TRUSTED_PROXIES", "10.0.0.0/8, fd00::/8"), ("BRAINOPS_CORS_ORIGINS", "https://a.example")]), "");
+    assert_eq!(
+        problems(&[
+            ("BRAINOPS_TRUSTED_PROXIES", "10.0.0.0/8, fd00::/8"),
+            ("BRAINOPS_CORS_ORIGINS", "https://a.example")
+        ]),
+        ""
+    );
 }
 
 #[test]

@@ -8,7 +8,11 @@ use crate::support::{App, Backend};
 const LISTED: &str = "https://app.example.com";
 
 async fn app(backend: &Backend) -> App {
-    App::builder().users(&[backend]).env("BRAINOPS_CORS_ORIGINS", "https://app.example.com, http://localhost:3000/").start().await
+    App::builder()
+        .users(&[backend])
+        .env("BRAINOPS_CORS_ORIGINS", "https://app.example.com, http://localhost:3000/")
+        .start()
+        .await
 }
 
 fn preflight(app: &App, origin: &str) -> reqwest::RequestBuilder {

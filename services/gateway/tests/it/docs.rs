@@ -50,7 +50,8 @@ async fn one_description_of_all_services() {
     assert!(!document.to_string().contains("internal"), "what is inside is not described");
     assert_eq!(document["components"]["schemas"]["Page"]["type"], "object");
     assert_eq!(document["components"]["schemas"]["UsersPage"]["type"], "array");
-    let mut ids: Vec<_> = operations(&document).map(|operation| operation["operationId"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<_> =
+        operations(&document).map(|operation| operation["operationId"].as_str().unwrap().to_owned()).collect();
     let all = ids.len();
     ids.sort();
     ids.dedup();
@@ -98,7 +99,8 @@ async fn the_docs_can_be_browsed_without_the_internet() {
     assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("src=\"//"), "{html}");
     assert!(!html.contains("<script>"), "an inline script would be blocked by the policy: {html}");
     // Everything that the page loads is here.
-    let assets: Vec<&str> = html.split('"').filter(|text| [".js", ".css", ".png"].iter().any(|end| text.ends_with(end))).collect();
+    let assets: Vec<&str> =
+        html.split('"').filter(|text| [".js", ".css", ".png"].iter().any(|end| text.ends_with(end))).collect();
     assert!(assets.len() >= 5, "{assets:?}");
     for asset in assets {
         let answer = app.get_anonymously(&format!("/docs/{}", asset.trim_start_matches("./"))).await;

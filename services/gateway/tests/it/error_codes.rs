@@ -27,7 +27,8 @@ fn every_code_of_the_framework_and_the_gateway_has_a_page() {
 
 #[test]
 fn the_codes_are_as_published() {
-    let table: Vec<String> = gateway::Gateway::error_codes().iter().map(|c| format!("{} {} {}", c.status, c.code, c.title)).collect();
+    let table: Vec<String> =
+        gateway::Gateway::error_codes().iter().map(|c| format!("{} {} {}", c.status, c.code, c.title)).collect();
     assert_eq!(
         table,
         [

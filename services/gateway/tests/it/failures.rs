@@ -44,7 +44,9 @@ async fn a_service_that_is_slow_is_504() {
 
 #[tokio::test]
 async fn an_answer_that_is_none_is_502() {
-    for answer in ["", "HTTP/1.1 200 OK\r\nContent-Le", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"] {
+    for answer in
+        ["", "HTTP/1.1 200 OK\r\nContent-Le", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
+    {
         let (app, heard) = before_script(Script::AnswerAndClose(answer)).await;
         assert_eq!(app.get("/v1/users/me").await.problem(502), "upstream_failed", "{answer:?}");
         assert_eq!(heard.load(Ordering::SeqCst), 1, "a new connection that breaks is not tried again");

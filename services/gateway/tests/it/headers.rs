@@ -18,7 +18,17 @@ async fn headers_of_one_hop_do_not_cross() {
     let answer = speak(app.addr, request.as_bytes()).await;
     assert_eq!(status_of(&answer), 200, "{answer}");
     let seen = backend.only();
-    for gone in ["connection", "x-named", "x-also", "keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "upgrade"] {
+    for gone in [
+        "connection",
+        "x-named",
+        "x-also",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "upgrade",
+    ] {
         assert_eq!(seen.header(gone), None, "{gone}");
     }
     assert_eq!(seen.header("x-kept"), Some("3"));
@@ -28,7 +38,16 @@ async fn headers_of_one_hop_do_not_cross() {
 async fn what_a_service_could_take_for_the_gateways_word_is_the_gateways() {
     let backend = Backend::start();
     let app = App::before(&backend).await;
-    let spoofed = ["x-user-id", "x-user-role", "x-org-id", "x-internal-token", "x-forwarded-user", "x-forwarded-prefix", "forwarded", "x-real-ip"];
+    let spoofed = [
+        "x-user-id",
+        "x-user-role",
+        "x-org-id",
+        "x-internal-token",
+        "x-forwarded-user",
+        "x-forwarded-prefix",
+        "forwarded",
+        "x-real-ip",
+    ];
     let mut request = app.request(Method::GET, "/v1/users/me").header("host", "evil.example");
     for name in spoofed {
         request = request.header(name, "admin");
@@ -50,7 +69,8 @@ async fn what_a_service_could_take_for_the_gateways_word_is_the_gateways() {
 #[tokio::test]
 async fn a_trusted_proxy_is_believed() {
     let backend = Backend::start();
-    let app = App::builder().users(&[&backend]).env("BRAINOPS_TRUSTED_PROXIES", "127.0.0.0/8, 10.0.0.0/8").start().await;
+    let app =
+        App::builder().users(&[&backend]).env("BRAINOPS_TRUSTED_PROXIES", "127.0.0.0/8, 10.0.0.0/8").start().await;
     let request = app.request(Method::GET, "/v1/users/me").header("x-forwarded-for", "6.6.6.6, 203.0.113.7, 10.1.2.3");
     Answer::to(request).await.json::<serde_json::Value>(200);
     assert_eq!(backend.only().header("x-forwarded-for"), Some("203.0.113.7"));
@@ -73,7 +93,10 @@ async fn a_request_arrives_as_it_was_sent() {
         .body("{}");
     Answer::to(request).await.json::<serde_json::Value>(200);
     let seen = backend.only();
-    assert_eq!((seen.method.as_str(), seen.target.as_str(), seen.body_len), ("PATCH", "/v1/users/a%20b/%C3%A9?q=1%2F2&q=%20", 2));
+    assert_eq!(
+        (seen.method.as_str(), seen.target.as_str(), seen.body_len),
+        ("PATCH", "/v1/users/a%20b/%C3%A9?q=1%2F2&q=%20", 2)
+    );
     assert_eq!(seen.header("authorization"), Some(format!("Bearer {token}").as_str()));
     assert_eq!(seen.header("if-match"), Some("\"3\""));
     assert_eq!(seen.header("idempotency-key"), Some("k"));

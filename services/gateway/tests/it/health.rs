@@ -7,11 +7,18 @@ async fn ready_needs_keys_and_a_replica_of_every_service() {
     let (users, auth) = (Backend::start(), Backend::start());
     let app = App::builder().auth(&auth).users(&[&users]).start().await;
     let report = app.ready_with(200).await;
-    let names: Vec<_> = report["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap().to_owned()).collect();
+    let names: Vec<_> =
+        report["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap().to_owned()).collect();
     assert_eq!(names, ["jwks", "auth", "users"]);
     users.set_ready(false);
     let report = app.ready_with(503).await;
-    let failed: Vec<_> = report["checks"].as_array().unwrap().iter().filter(|check| check["ok"] == false).map(|check| check["name"].clone()).collect();
+    let failed: Vec<_> = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["ok"] == false)
+        .map(|check| check["name"].clone())
+        .collect();
     assert_eq!(failed, ["users"]);
     users.set_ready(true);
     app.ready_with(200).await;

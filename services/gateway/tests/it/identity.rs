@@ -11,7 +11,9 @@ use crate::support::{App, Backend};
 async fn without_a_token_nothing_but_the_public_calls_passes() {
     let backend = Backend::start();
     let app = App::before(&backend).await;
-    for path in ["/v1/users/me", "/v1/organizations", "/v1/auth/sessions", "/v1/auth/login", "/v1/auth", "/.well-known/other"] {
+    for path in
+        ["/v1/users/me", "/v1/organizations", "/v1/auth/sessions", "/v1/auth/login", "/v1/auth", "/.well-known/other"]
+    {
         let answer = app.get_anonymously(path).await;
         assert_eq!(answer.problem(401), "unauthenticated", "{path}");
         assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer"), "{path}");
@@ -67,7 +69,8 @@ async fn a_token_stops_working_when_its_time_is_over() {
     let backend = Backend::start();
     let app = App::before(&backend).await;
     let token = app.token();
-    let send = || async { Answer::to(app.client.get(format!("{}/v1/users/me", app.url)).bearer_auth(&token)).await.status };
+    let send =
+        || async { Answer::to(app.client.get(format!("{}/v1/users/me", app.url)).bearer_auth(&token)).await.status };
     assert_eq!(send().await, 200);
     app.clock.advance(chrono::TimeDelta::seconds(700));
     assert_eq!(send().await, 401);

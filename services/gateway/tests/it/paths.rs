@@ -7,7 +7,10 @@ use crate::support::{App, Backend, speak, status_of};
 
 /// The path byte by byte, as no HTTP library would send it.
 async fn ask(app: &App, method: &str, path: &str) -> String {
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n", app.token());
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        app.token()
+    );
     speak(app.addr, request.as_bytes()).await
 }
 
@@ -58,7 +61,14 @@ async fn nothing_reaches_another_prefix_or_the_inside() {
 async fn each_prefix_goes_to_its_service() {
     let (users, auth) = (Backend::start(), Backend::start());
     let app = App::builder().auth(&auth).users(&[&users]).start().await;
-    for path in ["/v1/auth", "/v1/auth/sessions", "/.well-known/jwks.json", "/v1/users", "/v1/users/me", "/v1/organizations/x/members"] {
+    for path in [
+        "/v1/auth",
+        "/v1/auth/sessions",
+        "/.well-known/jwks.json",
+        "/v1/users",
+        "/v1/users/me",
+        "/v1/organizations/x/members",
+    ] {
         assert_eq!(app.get(path).await.status, 200, "{path}");
     }
     let targets = |backend: &Backend| backend.seen().into_iter().map(|seen| seen.target).collect::<Vec<_>>();
@@ -88,7 +98,10 @@ async fn strange_methods_stay_outside() {
     for method in ["TRACE", "PROPFIND", "get", "X"] {
         let answer = ask(&app, method, "/v1/users/me").await;
         assert_eq!(status_of(&answer), 405, "{method}: {answer}");
-        assert!(answer.contains("method_not_allowed") && answer.to_ascii_lowercase().contains("\r\nallow: get"), "{answer}");
+        assert!(
+            answer.contains("method_not_allowed") && answer.to_ascii_lowercase().contains("\r\nallow: get"),
+            "{answer}"
+        );
     }
     let tunnel = ask(&app, "CONNECT", "evil.example:443").await;
     assert!((400..500).contains(&status_of(&tunnel)), "{tunnel}");

@@ -7,8 +7,8 @@ use actix_web::{App as Server, HttpResponse, HttpServer};
 use chrono::TimeDelta;
 use contracts::{Role, ScopeSet};
 use events::{Revocation, RevocationKind, Revocations};
-use kit::{Ids, RandomIds};
 use kit::auth::{Claims, JwkSet, ServiceClaims, SigningKey, sign};
+use kit::{Ids, RandomIds};
 use testkit::{Actor, Answer, AuthStub, infra, test_start};
 
 use crate::support::{App, Backend};

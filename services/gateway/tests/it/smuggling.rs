@@ -33,7 +33,9 @@ async fn requests_with_two_lengths_are_refused() {
         ("two hosts", "Host: y".to_owned(), String::new()),
     ] {
         let token = app.token();
-        let request = format!("POST /v1/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{headers}\r\n\r\n{body}");
+        let request = format!(
+            "POST /v1/users/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{headers}\r\n\r\n{body}"
+        );
         let answer = speak(app.addr, request.as_bytes()).await;
         assert_eq!(status_of(&answer), 400, "{what}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{what}: the connection must end there: {answer}");

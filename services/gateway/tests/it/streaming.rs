@@ -16,7 +16,9 @@ async fn the_first_byte_of_an_upload_arrives_before_the_last_is_sent() {
     let backend = Backend::start();
     let app = App::before(&backend).await;
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<Bytes>();
-    let pieces = stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|piece| (Ok::<_, std::io::Error>(piece), receiver)) });
+    let pieces = stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|piece| (Ok::<_, std::io::Error>(piece), receiver))
+    });
     let request = app.request(Method::POST, "/v1/users/drain").body(Body::wrap_stream(pieces));
     let answer = kit::tasks::spawn("test.upload", async { Answer::to(request).await });
     sender.send(Bytes::from_static(b"first")).unwrap();
@@ -57,7 +59,8 @@ async fn events_come_one_by_one_and_at_once() {
     let mut events = answer.bytes_stream();
     for n in 0..3 {
         backend.open_gate();
-        let event = tokio::time::timeout(Duration::from_secs(5), events.next()).await.expect("an event").unwrap().unwrap();
+        let event =
+            tokio::time::timeout(Duration::from_secs(5), events.next()).await.expect("an event").unwrap().unwrap();
         assert_eq!(event, format!("data: {n}\n\n"));
     }
 }
@@ -123,7 +126,9 @@ async fn a_client_that_dribbles_its_headers_is_let_go() {
         }
     });
     let mut answer = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(15), reader.read_to_end(&mut answer)).await.expect("the gateway hangs up");
+    let _ = tokio::time::timeout(Duration::from_secs(15), reader.read_to_end(&mut answer))
+        .await
+        .expect("the gateway hangs up");
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     dribble.abort();
     assert!(backend.seen().is_empty());
@@ -140,7 +145,9 @@ async fn a_client_that_stops_in_its_body_is_let_go() {
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.expect("the gateway hangs up");
+    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer))
+        .await
+        .expect("the gateway hangs up");
     let answer = String::from_utf8_lossy(&answer).into_owned();
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("request_timeout"), "{answer}");
 }

@@ -82,7 +82,8 @@ impl AppBuilder {
 
     /// The same by address: public and private port.
     pub fn users_at(self, replicas: &[(SocketAddr, SocketAddr)]) -> Self {
-        let join = |addrs: Vec<SocketAddr>| addrs.iter().map(|addr| format!("http://{addr}")).collect::<Vec<_>>().join(",");
+        let join =
+            |addrs: Vec<SocketAddr>| addrs.iter().map(|addr| format!("http://{addr}")).collect::<Vec<_>>().join(",");
         let public = join(replicas.iter().map(|(public, _)| *public).collect());
         let private = join(replicas.iter().map(|(_, private)| *private).collect());
         self.env("BRAINOPS_UPSTREAM_USERS", public.clone())

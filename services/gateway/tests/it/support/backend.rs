@@ -131,7 +131,9 @@ impl Backend {
                 more.await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), wait).await.expect("the bytes arrive while the request is still open");
+        tokio::time::timeout(Duration::from_secs(10), wait)
+            .await
+            .expect("the bytes arrive while the request is still open");
     }
 
     /// Lets one `/gate` stream send its next piece.
@@ -177,7 +179,11 @@ fn run(addr: SocketAddr, server: Server) -> (SocketAddr, ServerHandle) {
 }
 
 async fn readyz(shared: Data<Shared>) -> HttpResponse {
-    if shared.ready.load(Ordering::SeqCst) { HttpResponse::Ok().finish() } else { HttpResponse::ServiceUnavailable().finish() }
+    if shared.ready.load(Ordering::SeqCst) {
+        HttpResponse::Ok().finish()
+    } else {
+        HttpResponse::ServiceUnavailable().finish()
+    }
 }
 
 async fn openapi(shared: Data<Shared>) -> HttpResponse {
