@@ -14,7 +14,10 @@ use kit::{
     http::{List, Page, PathId, ProblemBody, RequestContext, ValidJson},
 };
 
-use super::dto::{DisableRequest, RevocationList, ServiceTokenRequest, ServiceTokenView, UserSnapshot, device};
+use super::dto::{
+    device,
+    internal::{DisableRequest, RevocationList, ServiceTokenRequest, ServiceTokenView, UserSnapshot},
+};
 use crate::{
     app::{
         disable_user, issue_service_token::issue_service_token, list_revocations::list_revocations,

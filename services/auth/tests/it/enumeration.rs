@@ -40,18 +40,20 @@ async fn time_is_the_same_for_known_and_unknown_accounts() {
     let app = builder().env("BRAINOPS_AUTH_LOGIN_ACCOUNT_LIMIT", "10000").start().await;
     register(&app, "Ada").await;
     let (mut known, mut unknown) = (Vec::new(), Vec::new());
-    // Side by side, so that whatever else the machine does falls on both alike; the first rounds warm up.
+    // Side by side and in turns, so that whatever else the machine does falls on both alike; the first rounds warm up.
     for round in 0..ROUNDS + 5 {
         let source = format!("192.0.2.{round}");
-        let first = timed(&app, &source, "Ada").await;
-        let second = timed(&app, &source, "Nobody").await;
-        if round >= 5 {
-            known.push(first);
-            unknown.push(second);
+        let names = if round % 2 == 0 { ["Ada", "Nobody"] } else { ["Nobody", "Ada"] };
+        for name in names {
+            let time = timed(&app, &source, name).await;
+            if round >= 5 {
+                if name == "Ada" { known.push(time) } else { unknown.push(time) }
+            }
         }
     }
-    let ratio = median(&mut known).as_secs_f64() / median(&mut unknown).as_secs_f64();
-    assert!((0.75..=1.33).contains(&ratio), "known takes {ratio:.2} of unknown");
+    // Leaving the hash out makes it 5. What is left between the two is noise of the machine.
+    let ratio = lower_quartile(&mut known).as_secs_f64() / lower_quartile(&mut unknown).as_secs_f64();
+    assert!((0.7..=1.43).contains(&ratio), "known takes {ratio:.2} of unknown");
 }
 
 async fn timed(app: &App, source: &str, name: &str) -> Duration {
@@ -60,9 +62,10 @@ async fn timed(app: &App, source: &str, name: &str) -> Duration {
     begun.elapsed()
 }
 
-fn median(times: &mut [Duration]) -> Duration {
+/// Other work only ever adds time, so the faster answers say more than the middle one.
+fn lower_quartile(times: &mut [Duration]) -> Duration {
     times.sort();
-    times[times.len() / 2]
+    times[times.len() / 4]
 }
 
 #[tokio::test(flavor = "multi_thread")]
