@@ -4,9 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use events::{Broker, Settings};
-use kit::{
-    CancellationToken, Core, Lifecycle, Outbound, RandomIds, Secret, SystemClock, config::Environment,
-};
+use kit::{CancellationToken, Core, Lifecycle, Outbound, RandomIds, Secret, SystemClock, config::Environment};
 
 /// Where the broker is.
 #[derive(clap::Args)]
@@ -24,11 +22,15 @@ pub struct Where {
 
 impl Where {
     pub fn broker(&self) -> anyhow::Result<Broker> {
-        let url = match &self.amqp {
-            Some(url) => url.clone(),
-            None => private(&self.data)?,
-        };
-        open(&url, &self.namespace)
+        open(&self.url()?, &self.namespace)
+    }
+
+    /// The broker's address, with its password.
+    pub fn url(&self) -> anyhow::Result<String> {
+        match &self.amqp {
+            Some(url) => Ok(url.clone()),
+            None => private(&self.data),
+        }
     }
 }
 

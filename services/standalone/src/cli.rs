@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use kit::Env;
 
 use crate::{configuration, dlq, doctor, migrate, openapi, tail, up};
 
@@ -59,15 +60,37 @@ pub struct Place {
 
 pub fn main() -> ExitCode {
     kit::tls::install();
-    let cli = Cli::parse();
+    kit::telemetry::log_panics();
+    let given = Env::from_process();
+    let cli = Cli::from_arg_matches(&with_defaults(Cli::command(), &given).get_matches());
+    // A mistake in `.env` stops here, not at the service that misses the line.
+    let cli = match given.finish().map_err(anyhow::Error::from).and_then(|()| Ok(cli?)) {
+        Ok(cli) => cli,
+        Err(error) => return fail(&error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::from(error)),
     };
-    match runtime.block_on(run(cli.command)) {
+    let done = runtime.block_on(run(cli.command));
+    kit::telemetry::flush();
+    match done {
         Ok(code) => code,
         Err(error) => fail(&error),
     }
+}
+
+/// An option that has a variable takes it from `.env`, too: clap knows the process environment only. What stands on the
+/// command line or in the environment comes first.
+fn with_defaults(command: clap::Command, given: &Env) -> clap::Command {
+    let value = |name: &std::ffi::OsStr| given.values().get(name.to_str()?).filter(|value| !value.is_empty()).cloned();
+    command
+        .mut_args(|arg| match arg.get_env().and_then(value) {
+            // clap keeps references; this happens once in the life of the process.
+            Some(value) => arg.default_value(&*value.leak()),
+            None => arg,
+        })
+        .mut_subcommands(|sub| with_defaults(sub, given))
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -78,7 +101,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Events(command) => tail::run(command).await?,
         Command::Dlq(command) => dlq::run(command).await?,
         Command::Openapi { service } => openapi::print(service.as_deref())?,
-        Command::Configuration => configuration::print(),
+        Command::Configuration => configuration::print(&Cli::command()),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,6 @@
 //! `brainops doctor`: what could keep the system from running here, and how to mend it.
 
-use std::{
-    fmt, fs,
-    net::TcpListener,
-    path::Path,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{fmt, fs, net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
 use auth::Auth;
 use events::Broker;
@@ -80,7 +74,10 @@ async fn port(place: &Place) -> Finding {
         return Good(format!("{} is free for the gateway", place.http));
     }
     match reach(&format!("http://{}/livez", place.http)).await {
-        true => Note(format!("something listens on {}", place.http), "Fine when that is this installation's gateway.".into()),
+        true => Note(
+            format!("something listens on {}", place.http),
+            "Fine when that is this installation's gateway.".into(),
+        ),
         false => Bad(
             format!("{} cannot be used", place.http),
             "Set BRAINOPS_HTTP_ADDR to a free address such as 127.0.0.1:8081.".into(),
@@ -160,10 +157,9 @@ async fn database(place: &Place) -> Vec<Finding> {
         let migrations = if schema == Auth::NAME { auth::MIGRATIONS } else { users::MIGRATIONS };
         findings.push(match db::pending_migrations(&url, schema, migrations).await {
             Ok(pending) if pending.is_empty() => Good(format!("schema {schema} is up to date")),
-            Ok(pending) => Bad(
-                format!("schema {schema} lacks {}", pending.join(", ")),
-                "Run `brainops migrate`.".into(),
-            ),
+            Ok(pending) => {
+                Bad(format!("schema {schema} lacks {}", pending.join(", ")), "Run `brainops migrate`.".into())
+            }
             Err(error) => Note(format!("schema {schema} cannot be read: {error}"), "Run `brainops migrate`.".into()),
         });
     }

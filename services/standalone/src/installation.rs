@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use db::Passwords;
-use kit::{Env, RandomIds, Secret};
+use kit::{Env, Environment, RandomIds, Secret, Settings as _, config::TelemetrySettings};
 use url::Url;
 
 use crate::{cli::Place, infra::Infra, secrets::Secrets};
@@ -26,8 +26,10 @@ impl Installation {
         let data = absolute(place)?;
         let place = Place { data: data.clone(), ..place.clone() };
         let secrets = Secrets::open(&data.join("secrets.json"))?;
+        let given = Env::from_process().values().clone();
+        check_common(&given)?;
         let infra = Infra::start(&place).await?;
-        Ok(Self { infra, secrets, http: place.http, given: Env::from_process().values().clone() })
+        Ok(Self { infra, secrets, http: place.http, given })
     }
 
     /// Makes the schema and the roles of every service, with this installation's passwords.
@@ -93,6 +95,14 @@ impl Installation {
     fn secret(&mut self, name: &str) -> anyhow::Result<String> {
         self.secrets.get(name, &RandomIds)
     }
+}
+
+/// What every service reads, looked at before the servers are started: a mistake then costs no time.
+fn check_common(given: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    let mut env = Env::from_map(given.clone());
+    Environment::read(&mut env);
+    TelemetrySettings::read(&mut env);
+    Ok(env.finish()?)
 }
 
 /// The same database as another role.

@@ -58,8 +58,7 @@ impl Secrets {
         // Written beside and renamed, so that a crash leaves the old file or the new one.
         let fresh = self.file.with_extension("new");
         let write = || -> std::io::Result<()> {
-            let mut out =
-                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+            let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
             out.write_all(serde_json::to_string_pretty(&self.values)?.as_bytes())?;
             out.sync_all()?;
             fs::rename(&fresh, &self.file)

@@ -19,13 +19,29 @@ pub enum Command {
         #[command(flatten)]
         place: Where,
     },
+    /// Print the address of the broker, for a consumer of your own; it holds a password
+    Url {
+        #[command(flatten)]
+        place: Where,
+    },
 }
 
 pub async fn run(command: Command) -> anyhow::Result<()> {
-    let Command::Tail { pattern, json, place } = command;
+    match command {
+        Command::Tail { pattern, json, place } => tail(&pattern, json, &place).await,
+        Command::Url { place } => {
+            say(format_args!("{}", place.url()?));
+            Ok(())
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "standard output is for events")]
+async fn tail(pattern: &str, json: bool, place: &Where) -> anyhow::Result<()> {
     let broker = place.broker()?;
     let mut signals = Signals::new()?;
-    let mut tail = Tail::open(&broker, &[&pattern]).await?;
+    let mut tail = Tail::open(&broker, &[pattern]).await?;
+    eprintln!("Waiting for {pattern}; Ctrl-C ends it.");
     loop {
         let event = tokio::select! {
             event = tail.next() => event,

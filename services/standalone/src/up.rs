@@ -7,13 +7,7 @@ use gateway::Gateway;
 use kit::{Ports, Service, Started};
 use users::Users;
 
-use crate::{
-    cli::Place,
-    installation::Installation,
-    migrate::migrate_all,
-    progress::say,
-    signals::Signals,
-};
+use crate::{cli::Place, installation::Installation, migrate::migrate_all, progress::say, signals::Signals};
 
 pub async fn up(place: Place) -> anyhow::Result<()> {
     let begun = Instant::now();

@@ -51,6 +51,7 @@ pub fn init(settings: &TelemetrySettings, name: &'static str, environment: Envir
             filter_fn(|meta| *meta.level() == tracing::Level::ERROR && meta.is_event() && meta.target() != PANIC);
 
         let installed = tracing_subscriber::registry()
+            .with(filter_fn(|meta| !tells_payloads(meta)))
             .with(traces::layer(&provider).with_filter(traced))
             .with(logs::LogLayer::new(style, std::io::stderr).with_filter(lines.or(context)))
             .with(reports.then(|| sentry::integrations::tracing::ErrorLayer::new().with_filter(reported)))
@@ -58,6 +59,14 @@ pub fn init(settings: &TelemetrySettings, name: &'static str, environment: Envir
         // Someone else's subscriber is in place (a test's); then ids come from there or not at all.
         installed.is_ok().then_some(provider)
     });
+}
+
+/// Whether a line of a dependency would tell what people have sent or a password. Such a line is never written, nor
+/// exported with a trace, whatever `BRAINOPS_LOG` asks for: lapin warns of a returned message with its whole body (an event
+/// that nobody has bound yet is an everyday thing), and its TRACE lines show every frame, that of its login included.
+fn tells_payloads(meta: &tracing::Metadata<'_>) -> bool {
+    let lapin = meta.target().split("::").next() == Some("lapin");
+    lapin && (meta.target() == "lapin::returned_messages" || *meta.level() == tracing::Level::TRACE)
 }
 
 /// Whether log lines are written. Before that, whoever has something to say says it on standard error.
@@ -82,4 +91,42 @@ pub fn log_panics() {
         let message = panic.payload_as_str().unwrap_or("(a panic without a message)");
         tracing::error!(target: PANIC, { panic.location = at, panic.message = message }, "The code panicked");
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// The targets of the events that arrive behind the global filter.
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<Vec<String>>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Seen {
+        fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            self.0.lock().unwrap().push(format!("{} {}", event.metadata().target(), event.metadata().level()));
+        }
+    }
+
+    #[test]
+    fn no_line_tells_a_message_whatever_the_filter_asks_for() {
+        for filter in ["trace", "lapin::returned_messages=trace", "lapin=trace,[request]=trace"] {
+            let seen = Seen::default();
+            let subscriber = tracing_subscriber::registry()
+                .with(filter_fn(|meta| !tells_payloads(meta)))
+                .with(seen.clone().with_filter(EnvFilter::new(filter)));
+            tracing::subscriber::with_default(subscriber, || {
+                let _in = tracing::info_span!("request").entered();
+                tracing::warn!(target: "lapin::returned_messages", body = "ada@example.org", "Returned");
+                tracing::error!(target: "lapin::returned_messages", body = "ada@example.org", "Returned");
+                tracing::trace!(target: "lapin::channels", frame = "\0brainops\0password", "Will handle frame");
+                tracing::warn!(target: "lapin::io_loop", "The socket broke");
+                tracing::trace!(target: "lapin_of_ours", "Not a line of lapin");
+            });
+            let seen = seen.0.lock().unwrap();
+            assert!(!seen.iter().any(|line| line.contains("returned") || line.contains("channels")), "{filter}: {seen:?}");
+            let others = ["lapin::io_loop WARN", "lapin_of_ours TRACE"];
+            assert!(filter != "trace" || *seen == others, "{filter}: {seen:?}");
+        }
+    }
 }

@@ -1,0 +1,14 @@
+//! The whole system as an operator runs it: the real binary, its own PostgreSQL and RabbitMQ, real HTTP and real signals.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod bad_starts;
+mod commands;
+mod documentation;
+mod foreign_consumer;
+mod golden_path;
+mod kills;
+mod log_lines;
+mod public_routes;
+mod smuggling;
+mod support;
+mod whole_system;
