@@ -105,10 +105,8 @@ pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Misfit<T>> {
         }
         Err(error) => error,
     };
-    if !error.inner().is_data() {
-        return Err(Misfit::Syntax(position(error.inner())));
-    }
-    // serde stopped at a misfit; the rest of the text may still be broken.
+    // Whatever serde_json calls the mistake (an enum's name that is none is "syntax" to it), only the whole text tells
+    // whether it is JSON.
     let value = match serde_json::from_slice::<Value>(text) {
         Ok(value) => value,
         Err(error) => return Err(Misfit::Syntax(position(&error))),
@@ -338,6 +336,12 @@ mod tests {
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
         expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    }
+
+    #[test]
+    fn something_else_than_an_enum_s_name_is_a_misfit_of_its_field() {
+        let found = misfits(r#"{"name":"x","count":1,"kind":[7],"lines":[]}"#);
+        assert_eq!(found.first().map(|(field, _)| field.as_str()), Some("kind"), "{found:?}");
     }
 
     #[test]

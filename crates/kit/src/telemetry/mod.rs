@@ -124,7 +124,10 @@ mod tests {
                 tracing::trace!(target: "lapin_of_ours", "Not a line of lapin");
             });
             let seen = seen.0.lock().unwrap();
-            assert!(!seen.iter().any(|line| line.contains("returned") || line.contains("channels")), "{filter}: {seen:?}");
+            assert!(
+                !seen.iter().any(|line| line.contains("returned") || line.contains("channels")),
+                "{filter}: {seen:?}"
+            );
             let others = ["lapin::io_loop WARN", "lapin_of_ours TRACE"];
             assert!(filter != "trace" || *seen == others, "{filter}: {seen:?}");
         }

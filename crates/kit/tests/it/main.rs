@@ -1,5 +1,10 @@
 //! Kit from outside: a tiny service is started, asked, broken and stopped, inside this process and as one of its own.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
 
 mod exports;
 mod http_edge;
