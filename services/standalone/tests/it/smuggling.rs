@@ -31,8 +31,10 @@ pub async fn try_all(system: &System, used: &Used) {
             used.token
         );
         let answer = speak(system.api.addr, request.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 400 "), "{what}: {answer}");
-        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{what}: the connection must end there: {answer}");
+        // A broken chunk is met when the call is under way: the connection may then end without a word.
+        let silent = answer.is_empty() && what.contains("chunk");
+        assert!(silent || answer.starts_with("HTTP/1.1 400 "), "{what}: {answer}");
+        assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{what}: the connection must end there: {answer}");
     }
     // An honest request, so that the counters are seen to move.
     assert_eq!(system.api.get("/v1/organizations", &used.token).await.status, 200);
