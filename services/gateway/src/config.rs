@@ -169,7 +169,10 @@ impl Settings for Deadlines {
 
 /// The broker is optional here, though not for the services.
 fn read_events(env: &mut Env) -> Option<events::Settings> {
-    let url = env.optional_secret("BRAINOPS_AMQP_URL", "As for the services; without it a revoked token works until it expires.");
+    let url = env.optional_secret(
+        "BRAINOPS_AMQP_URL",
+        "As for the services; without it a revoked token works until it expires.",
+    );
     let namespace = env.or("BRAINOPS_AMQP_NAMESPACE", "As for the services.", "");
     url.map(|url| events::Settings { url, namespace })
 }

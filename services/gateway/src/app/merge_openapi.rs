@@ -72,8 +72,14 @@ fn drop_unused_components(part: &mut Value) {
             each_reference(component, &mut |reference| open.push(reference.clone()));
         }
     }
+    // Security schemes are referred to by their bare names.
+    each_operation(part, |operation| {
+        let requirements = operation.get("security").and_then(Value::as_array).into_iter().flatten();
+        let names = requirements.filter_map(Value::as_object).flat_map(Map::keys);
+        used.extend(names.map(|name| reference("securitySchemes", name)));
+    });
     let Some(Value::Object(components)) = part.get_mut("components") else { return };
-    for (kind, components) in components.iter_mut().filter(|(kind, _)| *kind != "securitySchemes") {
+    for (kind, components) in components {
         if let Value::Object(components) = components {
             components.retain(|name, _| used.contains(&reference(kind, name)));
         }

@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use hyper::Request;
+use kit::Coded;
 use tokio::time::{Instant, timeout_at};
 
 pub use answer::Answer;
@@ -52,10 +53,10 @@ impl Call<'_> {
     /// without an answer.
     pub async fn send(&self, request: &HttpRequest, payload: web::Payload) -> Result<HttpResponse<Answer>, Failure> {
         let deadline = Instant::now() + self.deadlines.total;
-        match timeout_at(deadline, self.try_replicas(request, payload, deadline)).await {
-            Ok(answered) => answered,
-            Err(_) => Err(Failure::TooSlow),
-        }
+        let answered = timeout_at(deadline, self.try_replicas(request, payload, deadline)).await;
+        answered
+            .unwrap_or(Err(Failure::TooSlow))
+            .inspect_err(|failure| self.upstream.count_failure(failure.code().code))
     }
 
     async fn try_replicas(

@@ -27,6 +27,14 @@ static RETRIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
 });
 
+static FAILURES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    kit::metrics::counters(
+        "brainops_gateway_failures_total",
+        "Calls that a service did not answer, by the code of the problem that the client got instead.",
+        &["service", "upstream", "code"],
+    )
+});
+
 static REPLICAS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     kit::metrics::gauges(
         "brainops_gateway_replicas",
@@ -89,6 +97,11 @@ impl Upstream {
     /// A request goes to a second replica.
     pub fn count_retry(&self) {
         RETRIES.with_label_values(&["gateway", self.service.name()]).inc();
+    }
+
+    /// The client got a problem instead of an answer.
+    pub fn count_failure(&self, code: &str) {
+        FAILURES.with_label_values(&["gateway", self.service.name(), code]).inc();
     }
 
     fn count_replicas(&self) {

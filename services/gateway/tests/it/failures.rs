@@ -28,6 +28,10 @@ async fn a_service_that_is_down_is_503_with_a_time_to_wait() {
     assert_eq!(answer.header("retry-after"), Some("1"));
     let text = answer.text();
     assert!(!text.contains("127.0.0.1"), "addresses of the inside stay inside: {text}");
+    let metrics = Answer::to(app.client.get(format!("{}/metrics", app.private_url))).await.text();
+    let counted =
+        "brainops_gateway_failures_total{code=\"upstream_unavailable\",service=\"gateway\",upstream=\"users\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ fn auth() -> Value {
     json!({
         "paths": {
             "/v1/auth/sessions": { "get": operation("list", "Session") },
-            "/internal/token": { "post": operation("token", "Secret") },
+            "/internal/token": { "post": { "security": [{ "of_services": [] }], "responses": operation("", "Secret")["responses"] } },
             "/v1/users/me": { "get": operation("stolen", "Session") },
         },
         "components": {
@@ -28,7 +28,7 @@ fn auth() -> Value {
                 "Owner": { "type": "string" },
                 "Secret": { "type": "string" },
             },
-            "securitySchemes": { "bearer": { "type": "http" } },
+            "securitySchemes": { "bearer": { "type": "http" }, "of_services": { "type": "http" } },
         },
         "security": [{ "bearer": [] }],
         "tags": [{ "name": "sessions" }],
@@ -64,6 +64,7 @@ fn only_what_is_routed_to_a_service_is_described_by_it() {
 #[test]
 fn what_only_internal_routes_use_is_left_out() {
     assert_eq!(merged().pointer("/components/schemas/Secret"), None);
+    assert_eq!(merged()["components"]["securitySchemes"], json!({ "bearer": { "type": "http" } }));
 }
 
 #[test]
