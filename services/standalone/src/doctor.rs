@@ -85,9 +85,11 @@ async fn port(place: &Place) -> Finding {
     }
 }
 
-async fn reach(url: &str) -> bool {
+/// Whether something listens at `url`; without a port that is PostgreSQL's, unless the scheme has one.
+pub async fn reach(url: &str) -> bool {
     let Ok(url) = url.parse::<Url>() else { return false };
-    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return false };
+    let Some(host) = url.host_str() else { return false };
+    let port = url.port_or_known_default().unwrap_or(5432);
     matches!(tokio::time::timeout(PATIENCE, TcpStream::connect((host, port))).await, Ok(Ok(_)))
 }
 

@@ -3,11 +3,12 @@
 use std::{path::Path, time::Instant};
 
 use anyhow::Context as _;
+use kit::HealthCheck as _;
 use localinfra::{Postgres, PostgresOptions, Rabbit};
 use tokio::task::spawn_blocking;
 use url::Url;
 
-use crate::{cli::Place, progress::say};
+use crate::{broker, cli::Place, doctor, progress::say};
 
 /// Database of the installation inside a private server.
 const DATABASE: &str = "brainops";
@@ -27,13 +28,13 @@ impl Infra {
     pub async fn start(place: &Place) -> anyhow::Result<Self> {
         let postgres = async {
             match &place.database {
-                Some(url) => Ok::<_, anyhow::Error>((url.parse().context("DATABASE_URL is not a URL")?, None)),
+                Some(url) => Ok((given_postgres(url).await?, None)),
                 None => private_postgres(&place.data).await,
             }
         };
         let rabbit = async {
             match &place.amqp {
-                Some(url) => Ok::<_, anyhow::Error>((url.clone(), None)),
+                Some(url) => Ok((given_rabbit(url).await?, None)),
                 None => private_rabbit(&place.data).await,
             }
         };
@@ -52,6 +53,22 @@ impl Infra {
             tracing::warn!("A private server did not stop in good order");
         }
     }
+}
+
+/// Services wait for a server that is away. Somebody who starts the system by hand would wait with them, for an address that
+/// may be wrong.
+async fn given_postgres(url: &str) -> anyhow::Result<Url> {
+    // The parser's message does not quote the URL, which holds a password.
+    let parsed = url.parse().context("DATABASE_URL is not a URL")?;
+    anyhow::ensure!(doctor::reach(url).await, "PostgreSQL at DATABASE_URL does not answer; start it, or correct the URL");
+    Ok(parsed)
+}
+
+async fn given_rabbit(url: &str) -> anyhow::Result<String> {
+    let broker = broker::open(url, "").context("AMQP_URL is wrong")?;
+    let checked = broker.check().await.map_err(anyhow::Error::msg);
+    checked.context("RabbitMQ at AMQP_URL cannot be used; start it, or correct the URL")?;
+    Ok(url.to_owned())
 }
 
 async fn private_postgres(data: &Path) -> anyhow::Result<(Url, Option<Postgres>)> {

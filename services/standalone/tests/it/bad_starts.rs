@@ -88,11 +88,17 @@ async fn a_data_directory_that_is_a_file_is_named() {
 
 #[tokio::test]
 async fn a_given_server_that_is_not_there_is_told_without_its_password() {
-    let installation = Installation::new();
     let gone = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).unwrap();
     let database = format!("postgres://postgres:hunter2@{gone}/brainops");
     let amqp = format!("amqp://brainops:hunter2@{gone}/%2f");
-    let said = refusal(installation.begin(&[("DATABASE_URL", &database), ("AMQP_URL", &amqp)])).await;
-    assert!(said.contains("auth") && said.to_lowercase().contains("connect"), "{said}");
-    assert!(!said.contains("hunter2"), "{said}");
+    for (name, url) in [
+        ("DATABASE_URL", database.as_str()),
+        ("DATABASE_URL", "hunter2"),
+        ("AMQP_URL", amqp.as_str()),
+        ("AMQP_URL", "hunter2"),
+    ] {
+        let said = refusal(Installation::new().begin(&[(name, url)])).await;
+        assert!(said.contains(name), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
 }
