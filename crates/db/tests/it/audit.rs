@@ -30,6 +30,7 @@ fn lines(c: &mut PgConnection) -> Result<i64, Error> {
 
 #[tokio::test]
 async fn organizations_and_people_read_their_own_lines() {
+    const LINE: &str = "SELECT concat_ws('|', action, address, trace_id, details->>'to') FROM audit_log";
     let database = Database::new().await;
     let db = database.open(1);
     let (acme, umbrella, ann, bob) = (org(), org(), user(), user());
@@ -43,7 +44,6 @@ async fn organizations_and_people_read_their_own_lines() {
     assert_eq!(db.system("test").tx(lines).await.unwrap(), 3);
     let forged = db.tenant(acme).tx(move |c| append(c, Some(umbrella), None)).await;
     assert!(matches!(&forged, Err(Error::Query(e)) if e.to_string().contains("row-level security")), "{forged:?}");
-    const LINE: &str = "SELECT concat_ws('|', action, address, trace_id, details->>'to') FROM audit_log";
     let line = db.tenant(acme).tx(|c| Ok::<_, Error>(text(c, LINE)?)).await.unwrap();
     assert_eq!(line, "member.role_changed|203.0.113.7|4bf92f3577b34da6a3ce929d0e0e4736|admin");
 }

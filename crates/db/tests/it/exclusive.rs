@@ -41,7 +41,7 @@ async fn whoever_loses_the_lock_stops() {
     let database = Database::new().await;
     let db = database.open(1);
     let (begin, has_begun) = oneshot::channel();
-    let worker = tokio::spawn(async move {
+    let worker = kit::tasks::spawn("test", async move {
         db.exclusively("report", async {
             begin.send(()).unwrap();
             std::future::pending::<()>().await;

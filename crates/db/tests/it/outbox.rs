@@ -96,7 +96,7 @@ async fn a_row_that_commits_after_a_later_one_is_not_lost() {
     let db = database.open(2);
     let (inserted, is_inserted) = tokio::sync::oneshot::channel();
     let (commit, may_commit) = std::sync::mpsc::channel::<()>();
-    let slow = tokio::spawn({
+    let slow = kit::tasks::spawn("test", {
         let db = db.clone();
         async move {
             db.system("test")
@@ -227,7 +227,7 @@ async fn a_commit_wakes_the_relay_wherever_it_was_made() {
     assert!(!relay.wait(Duration::from_millis(50)).await.unwrap(), "nothing to wake for");
     for (db, name) in [(&here, "here"), (&elsewhere, "elsewhere")] {
         for _ in 0..3 {
-            let writer = tokio::spawn({
+            let writer = kit::tasks::spawn("test", {
                 let db = db.clone();
                 async move {
                     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -65,7 +65,7 @@ async fn a_waiting_transaction_gets_the_next_free_connection() {
     let database = Database::new().await;
     let db = database.open(1);
     let held = occupy(&db).await;
-    let waiting = tokio::spawn({
+    let waiting = kit::tasks::spawn("test", {
         let db = db.clone();
         async move { db.tenant(org()).tx(notes).await }
     });
@@ -134,7 +134,7 @@ async fn a_restart_of_postgres_is_survived() {
     // A server that hangs holds the transactions that are in it; the others are refused in time, and readiness ends.
     server.pause();
     let hung = (0..3).map(|_| {
-        tokio::spawn({
+        kit::tasks::spawn("test", {
             let db = db.clone();
             async move { db.tenant(acme).tx(notes).await }
         })
@@ -178,7 +178,7 @@ async fn a_panic_rolls_back_and_reaches_the_caller() {
     let database = Database::new().await;
     let db = database.open(1);
     let acme = org();
-    let panicked = tokio::spawn({
+    let panicked = kit::tasks::spawn("test", {
         let db = db.clone();
         async move {
             db.tenant(acme)
@@ -200,7 +200,7 @@ async fn a_caller_that_leaves_does_not_leave_a_transaction_open() {
     let db = database.open(1);
     let acme = org();
     let (begin, has_begun) = oneshot::channel();
-    let left = tokio::spawn({
+    let left = kit::tasks::spawn("test", {
         let db = db.clone();
         async move {
             db.tenant(acme)
