@@ -4,6 +4,7 @@ mod dto;
 mod widgets;
 
 use actix_web::web::{self, ServiceConfig};
+use kit::openapi::Bearer;
 use utoipa::OpenApi;
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -22,6 +23,6 @@ pub fn routes(config: &mut ServiceConfig) {
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(widgets::list, widgets::create, widgets::get),
-    modifiers(&kit::openapi::Bearer)
+    modifiers(&Bearer)
 )]
 pub struct Api;

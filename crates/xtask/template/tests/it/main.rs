@@ -1,5 +1,4 @@
 //! The specimen service over HTTP, SQL and the broker, each test with a database and an exchange of its own.
-#![expect(clippy::unwrap_used, reason = "a test says so when it fails")]
 
 mod access;
 mod migrations;
