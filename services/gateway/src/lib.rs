@@ -28,7 +28,7 @@ impl kit::Service for Gateway {
     async fn start(boot: Boot<Config>) -> anyhow::Result<Running> {
         let Boot { config, core } = boot;
         let verifier = config.identity.verifier(&core)?;
-        let state = State::new(&config)?;
+        let state = State::new(&config, serde_json::to_value(api::openapi())?)?;
         // Addresses are known from the first request on; whether somebody is there shows soon enough.
         state.resolve().await;
 

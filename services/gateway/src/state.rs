@@ -23,8 +23,8 @@ struct Inner {
 }
 
 impl State {
-    /// From the configuration; nothing is asked of anybody yet.
-    pub fn new(config: &Config) -> anyhow::Result<Self> {
+    /// From the configuration and the gateway's `own` API description; nothing is asked of anybody yet.
+    pub fn new(config: &Config, own: serde_json::Value) -> anyhow::Result<Self> {
         // In the order of `Service::ALL`, so that a service's upstream is found by its place.
         let of = |service: Service| {
             let configured = config.upstreams.iter().find(|upstream| upstream.service == service);
@@ -35,7 +35,7 @@ impl State {
             deadlines: config.deadlines,
             forwarded: Forwarded::new(&config.identity.issuer)?,
             cors_origins: config.cors_origins.clone(),
-            description: Description::new(config.identity.issuer_name()),
+            description: Description::new(own, config.identity.issuer_name()),
         })))
     }
 

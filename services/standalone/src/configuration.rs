@@ -61,10 +61,9 @@ fn options(command: &clap::Command, rows: &mut BTreeMap<String, String>) {
         let Some(name) = argument.get_env().and_then(|name| name.to_str()) else { continue };
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let option = argument.get_long().unwrap_or_default();
-        let default = match argument.get_default_values() {
-            [] => "not set".to_owned(),
-            values => values.iter().map(|value| format!("`{}`", value.display())).collect(),
-        };
+        // None of our options has several.
+        let default = argument.get_default_values().first();
+        let default = default.map_or_else(|| "not set".to_owned(), |value| format!("`{}`", value.display()));
         rows.entry(name.to_owned()).or_insert_with(|| format!("| `{name}` | `--{option}` | {help} | {default} |"));
     }
     for sub in command.get_subcommands() {

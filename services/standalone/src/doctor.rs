@@ -73,16 +73,14 @@ async fn port(place: &Place) -> Finding {
     if TcpListener::bind(place.http).is_ok() {
         return Good(format!("{} is free for the gateway", place.http));
     }
-    match reach(&format!("http://{}/livez", place.http)).await {
-        true => Note(
-            format!("something listens on {}", place.http),
-            "Fine when that is this installation's gateway.".into(),
-        ),
-        false => Bad(
-            format!("{} cannot be used", place.http),
-            "Set BRAINOPS_HTTP_ADDR to a free address such as 127.0.0.1:8081.".into(),
-        ),
+    if reach(&format!("http://{}", place.http)).await {
+        let what = format!("something listens on {}", place.http);
+        return Note(what, "Fine when that is this installation's gateway.".into());
     }
+    Bad(
+        format!("{} cannot be used", place.http),
+        "Set BRAINOPS_HTTP_ADDR to a free address such as 127.0.0.1:8081.".into(),
+    )
 }
 
 /// Whether something listens at `url`; without a port that is PostgreSQL's, unless the scheme has one.

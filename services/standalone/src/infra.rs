@@ -60,7 +60,10 @@ impl Infra {
 async fn given_postgres(url: &str) -> anyhow::Result<Url> {
     // The parser's message does not quote the URL, which holds a password.
     let parsed = url.parse().context("DATABASE_URL is not a URL")?;
-    anyhow::ensure!(doctor::reach(url).await, "PostgreSQL at DATABASE_URL does not answer; start it, or correct the URL");
+    anyhow::ensure!(
+        doctor::reach(url).await,
+        "PostgreSQL at DATABASE_URL does not answer; start it, or correct the URL"
+    );
     Ok(parsed)
 }
 

@@ -28,11 +28,8 @@ impl Secrets {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", file.display())),
             Ok(meta) => {
-                anyhow::ensure!(
-                    meta.permissions().mode() & 0o077 == 0,
-                    "{0} can be read by others; run `chmod 600 {0}`",
-                    file.display()
-                );
+                let others = meta.permissions().mode() & 0o077;
+                anyhow::ensure!(others == 0, "{0} can be read by others; run `chmod 600 {0}`", file.display());
                 let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
                 // The parser's message may quote the file, so it stays out of ours.
                 serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("{} is not JSON", file.display()))?

@@ -13,7 +13,7 @@ pub enum Command {
         /// Routing key pattern: `users.*.v1`, `auth.#`; everything when absent
         #[arg(long = "type", default_value = "#")]
         pattern: String,
-        /// The whole CloudEvent as JSON
+        /// The whole event as JSON
         #[arg(long)]
         json: bool,
         #[command(flatten)]

@@ -8,21 +8,21 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::merge_openapi::merge;
-use crate::api;
 use crate::domain::route::Service;
 
 /// The last good description of each service, and all of them merged.
 pub struct Description {
+    own: Value,
     public_url: String,
     parts: Mutex<BTreeMap<&'static str, (Service, Value)>>,
     merged: ArcSwap<Bytes>,
 }
 
 impl Description {
-    /// Knows the gateway's own endpoints only.
-    pub fn new(public_url: &str) -> Self {
+    /// Knows the gateway's `own` endpoints only.
+    pub fn new(own: Value, public_url: &str) -> Self {
         let description =
-            Self { public_url: public_url.to_owned(), parts: Mutex::default(), merged: ArcSwap::default() };
+            Self { own, public_url: public_url.to_owned(), parts: Mutex::default(), merged: ArcSwap::default() };
         description.merge(&BTreeMap::new());
         description
     }
@@ -44,10 +44,9 @@ impl Description {
     }
 
     fn merge(&self, parts: &BTreeMap<&'static str, (Service, Value)>) {
-        let own = serde_json::to_value(api::openapi()).unwrap_or_default();
         let parts =
             Service::ALL.iter().filter_map(|service| parts.get(service.name())).map(|(service, part)| (*service, part));
-        let merged = merge(own, parts, &self.public_url);
+        let merged = merge(self.own.clone(), parts, &self.public_url);
         self.merged.store(std::sync::Arc::new(merged.to_string().into()));
     }
 }

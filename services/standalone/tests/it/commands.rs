@@ -19,7 +19,9 @@ async fn doctor(installation: &Installation, system: &System) {
     let status = doctor.ended().await;
     let said = doctor.stdout();
     assert!(status.success(), "{said}");
-    for finding in ["schema auth is up to date", "schema users is up to date", "RabbitMQ answers", "Nothing is in the way."] {
+    for finding in
+        ["schema auth is up to date", "schema users is up to date", "RabbitMQ answers", "Nothing is in the way."]
+    {
         assert!(said.contains(finding), "{finding}: {said}");
     }
     assert!(!said.contains("BAD"), "{said}");

@@ -18,14 +18,20 @@ async fn printed() -> String {
 async fn the_page_on_configuration_is_what_the_program_prints() {
     let committed = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let printed = printed().await;
-    assert!(committed.trim_end() == printed, "run `cargo run -q -- configuration > docs/configuration.md`; it prints\n{printed}");
+    assert!(
+        committed.trim_end() == printed,
+        "run `cargo run -q -- configuration > docs/configuration.md`; it prints\n{printed}"
+    );
 }
 
 #[tokio::test]
 async fn the_example_of_dotenv_names_every_variable() {
     let example = fs::read_to_string(root().join(".env.example")).unwrap();
-    let exemplified: BTreeSet<&str> =
-        example.lines().filter_map(|line| line.trim_start_matches("# ").split_once('=')).map(|(name, _)| name).collect();
+    let exemplified: BTreeSet<&str> = example
+        .lines()
+        .filter_map(|line| line.trim_start_matches("# ").split_once('='))
+        .map(|(name, _)| name)
+        .collect();
     let printed = printed().await;
     let documented: BTreeSet<&str> =
         printed.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();

@@ -64,7 +64,10 @@ async fn python() -> PathBuf {
         return venv.join("bin/python");
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv)).await;
-    run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements)).await;
+    run(Command::new(venv.join("bin/pip"))
+        .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(&requirements))
+    .await;
     // Written last: an installation that was cut off is made again.
     fs::write(installed, wanted).unwrap();
     venv.join("bin/python")

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{System, Tail, eventually, id, new_email};
 
-/// What the walk has used: whatever is secret in it must not be found anywhere else.
+/// What the walk has planted: whatever is secret in it must not be found anywhere else.
 #[derive(Default)]
 pub struct Used {
     pub email: String,
@@ -32,12 +32,12 @@ impl Used {
 /// The whole path. Leaves behind one session that is still open.
 pub async fn walk(system: &System, tail: &mut Tail) -> Used {
     let password = "vexing quilt marmalade tundra";
-    let mut used = Used { email: new_email(), passwords: vec![password.to_owned()], ..Used::default() };
-    let registered = register(system, tail, &mut used).await;
+    let mut planted = Used { email: new_email(), passwords: vec![password.to_owned()], ..Used::default() };
+    let registered = register(system, tail, &mut planted).await;
     let token = registered.token.clone();
-    create_organization(system, tail, &mut used, &registered).await;
-    log_in_and_out(system, tail, &mut used, &registered).await;
-    used.token = token;
+    create_organization(system, tail, &mut planted, &registered).await;
+    log_in_and_out(system, tail, &mut planted, &registered).await;
+    planted.token = token;
     used
 }
 
@@ -48,14 +48,14 @@ struct Registered {
 }
 
 /// The token of the first answer works everywhere, at once.
-async fn register(system: &System, tail: &mut Tail, used: &mut Used) -> Registered {
+async fn register(system: &System, tail: &mut Tail, planted: &mut Used) -> Registered {
     let api = &system.api;
-    let answer = api.register(&used.email, &used.passwords[0]).await;
-    let token = used.tokens(&answer);
+    let answer = api.register(&planted.email, &planted.passwords[0]).await;
+    let token = planted.tokens(&answer);
     let (user, org) = (id(&answer, "/user/id").to_owned(), id(&answer, "/organization/id").to_owned());
 
     let me: Value = api.get("/v1/users/me", &token).await.json(200);
-    assert_eq!((id(&me, "/id"), id(&me, "/email")), (user.as_str(), used.email.as_str()));
+    assert_eq!((id(&me, "/id"), id(&me, "/email")), (user.as_str(), planted.email.as_str()));
     let organizations: Value = api.get("/v1/organizations", &token).await.json(200);
     assert_eq!(organizations["items"].as_array().map(Vec::len), Some(1), "{organizations}");
     assert_eq!(id(&organizations, "/items/0/id"), org);
@@ -64,7 +64,10 @@ async fn register(system: &System, tail: &mut Tail, used: &mut Used) -> Register
     assert_eq!((id(&members, "/items/0/user_id"), id(&members, "/items/0/role")), (user.as_str(), "owner"));
 
     let event = tail.wait("auth.user_registered.v1", "/data/user_id", &user).await;
-    assert_eq!((id(&event, "/data/organization_id"), id(&event, "/data/email")), (org.as_str(), used.email.as_str()));
+    assert_eq!(
+        (id(&event, "/data/organization_id"), id(&event, "/data/email")),
+        (org.as_str(), planted.email.as_str())
+    );
     tail.wait("auth.session_started.v1", "/data/user_id", &user).await;
     let event = tail.wait("users.organization_created.v1", "/data/organization_id", &org).await;
     assert_eq!((id(&event, "/data/owner_user_id"), &event["data"]["personal"]), (user.as_str(), &json!(true)));
@@ -73,7 +76,7 @@ async fn register(system: &System, tail: &mut Tail, used: &mut Used) -> Register
 }
 
 /// A second organization, and work in it.
-async fn create_organization(system: &System, tail: &mut Tail, used: &mut Used, who: &Registered) {
+async fn create_organization(system: &System, tail: &mut Tail, planted: &mut Used, who: &Registered) {
     let api = &system.api;
     let asked = json!({"name": "Analytical Engines"});
     let created: Value = api.post("/v1/organizations", Some(&who.token), &asked).await.json(201);
@@ -90,7 +93,7 @@ async fn create_organization(system: &System, tail: &mut Tail, used: &mut Used, 
         (answer.status != 404).then(|| answer.json(200))
     })
     .await;
-    let token = used.tokens(&switched);
+    let token = planted.tokens(&switched);
     assert_eq!((id(&switched, "/organization/id"), id(&switched, "/organization/role")), (org.as_str(), "owner"));
     let members: Value = api.get(&format!("/v1/organizations/{org}/members"), &token).await.json(200);
     assert_eq!(id(&members, "/items/0/user_id"), who.user);
@@ -98,18 +101,18 @@ async fn create_organization(system: &System, tail: &mut Tail, used: &mut Used, 
 }
 
 /// A second session begins and ends; the first stays.
-async fn log_in_and_out(system: &System, tail: &mut Tail, used: &mut Used, who: &Registered) {
+async fn log_in_and_out(system: &System, tail: &mut Tail, planted: &mut Used, who: &Registered) {
     let api = &system.api;
-    let credentials = json!({"email": used.email, "password": used.passwords[0]});
+    let credentials = json!({"email": planted.email, "password": planted.passwords[0]});
     let answer: Value = api.post("/v1/auth/login", None, &credentials).await.json(200);
-    used.tokens(&answer);
+    planted.tokens(&answer);
     let event = tail.wait("auth.user_logged_in.v1", "/data/user_id", &who.user).await;
     let session = id(&event, "/data/session_id").to_owned();
     tail.wait("auth.session_started.v1", "/data/session_id", &session).await;
 
     let refresh = json!({"refresh_token": answer["refresh_token"]});
     let answer: Value = api.post("/v1/auth/token/refresh", None, &refresh).await.json(200);
-    let token = used.tokens(&answer);
+    let token = planted.tokens(&answer);
     let sessions: Value = api.get("/v1/auth/sessions", &token).await.json(200);
     let items = sessions["items"].as_array().unwrap();
     assert_eq!(items.len(), 2, "{sessions}");

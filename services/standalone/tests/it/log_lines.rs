@@ -18,8 +18,11 @@ const FORGED: &str = r#"{"level":"INFO","message":"forged-by-a-client"}"#;
 /// Line breaks wherever a client can put them.
 pub async fn inject(system: &System, used: &Used) {
     let api = &system.api;
-    for (field, value) in [("email", format!("a\r\n{FORGED}\n@example.org")), ("display_name", format!("A\r\n{FORGED}\n"))] {
-        let mut account = json!({"email": "b@example.org", "password": "vexing quilt marmalade tundra", "display_name": "B"});
+    for (field, value) in
+        [("email", format!("a\r\n{FORGED}\n@example.org")), ("display_name", format!("A\r\n{FORGED}\n"))]
+    {
+        let mut account =
+            json!({"email": "b@example.org", "password": "vexing quilt marmalade tundra", "display_name": "B"});
         account[field] = value.into();
         let answer = api.post("/v1/auth/register", None, &account).await;
         assert_eq!(answer.bad_fields(422), [field]);
@@ -32,7 +35,10 @@ pub async fn inject(system: &System, used: &Used) {
     }
     // Header values that HTTP allows: the text of a line, without its end.
     for name in ["user-agent", "x-request-id", "traceparent", "x-forwarded-for", "idempotency-key"] {
-        let call = api.request(Method::GET, "/v1/users/me").bearer_auth(&used.token).header(name, format!("\\r\\n{FORGED}\u{85}"));
+        let call = api
+            .request(Method::GET, "/v1/users/me")
+            .bearer_auth(&used.token)
+            .header(name, format!("\\r\\n{FORGED}\u{85}"));
         Answer::to(call).await;
     }
     // And line ends that it does not.
@@ -78,7 +84,8 @@ pub fn check(program: &Program, data: &Path, used: &Used) {
 fn secrets(data: &Path) -> Vec<String> {
     let read = |name: &str| -> Value { serde_json::from_str(&fs::read_to_string(data.join(name)).unwrap()).unwrap() };
     let own = read("secrets.json");
-    let mut secrets: Vec<_> = own.as_object().unwrap().values().map(|secret| secret.as_str().unwrap().to_owned()).collect();
+    let mut secrets: Vec<_> =
+        own.as_object().unwrap().values().map(|secret| secret.as_str().unwrap().to_owned()).collect();
     assert!(secrets.len() >= 10, "{:?}", own.as_object().unwrap().keys());
     for server in ["postgres", "rabbitmq"] {
         secrets.push(id(&read(&format!("{server}/settings.json")), "/password").to_owned());

@@ -40,8 +40,14 @@ pub async fn try_all(system: &System, used: &Used) {
     assert_eq!(system.api.get("/v1/organizations", &used.token).await.status, 200);
     let after = requests(system).await;
     let new: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
-    assert!(new.iter().any(|line| line.contains(r#"method="GET""#) && line.contains(r#"route="/v1/organizations""#)), "{new:?}");
-    let smuggled: Vec<_> = new.iter().filter(|line| line.contains("PATCH") || line.contains(r#"status="2"#) && line.contains("POST")).collect();
+    assert!(
+        new.iter().any(|line| line.contains(r#"method="GET""#) && line.contains(r#"route="/v1/organizations""#)),
+        "{new:?}"
+    );
+    let smuggled: Vec<_> = new
+        .iter()
+        .filter(|line| line.contains("PATCH") || line.contains(r#"status="2"#) && line.contains("POST"))
+        .collect();
     assert!(smuggled.is_empty(), "{smuggled:?}");
 }
 

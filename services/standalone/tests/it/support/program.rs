@@ -74,7 +74,8 @@ impl Program {
     /// Waits until it has ended and its output is read to the end.
     pub async fn ended(&mut self) -> ExitStatus {
         let status = timeout(PATIENCE, self.child.wait()).await;
-        let status = status.unwrap_or_else(|_| panic!("it does not end\n{}\n{}", self.stdout(), self.stderr())).unwrap();
+        let status =
+            status.unwrap_or_else(|_| panic!("it does not end\n{}\n{}", self.stdout(), self.stderr())).unwrap();
         for lines in [&mut self.out, &mut self.err] {
             let _ = timeout(PATIENCE, &mut lines.reader).await;
         }

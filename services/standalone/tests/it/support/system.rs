@@ -16,7 +16,9 @@ pub fn brainops() -> Command {
     #[expect(clippy::disallowed_methods, reason = "to hide it, not to read it")]
     let ours = std::env::vars_os().map(|(name, _)| name).filter(|name| {
         let name = name.to_string_lossy();
-        name.starts_with("BRAINOPS_") || name.starts_with("OTEL_") || ["DATABASE_URL", "AMQP_URL", "SENTRY_DSN"].contains(&&*name)
+        name.starts_with("BRAINOPS_")
+            || name.starts_with("OTEL_")
+            || ["DATABASE_URL", "AMQP_URL", "SENTRY_DSN"].contains(&&*name)
     });
     for name in ours {
         command.env_remove(name);
