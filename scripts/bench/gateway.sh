@@ -23,6 +23,8 @@ cargo build --release --package gateway --bench load
 load=$(find "$CARGO_TARGET_DIR/release/deps" -maxdepth 1 -name 'load-*' -perm -u+x -printf '%T@ %p\n' | sort -rn | head -n 1 | cut -d' ' -f2)
 
 work=$(mktemp -d)
+# Started by root, nginx reads files as nobody.
+chmod 755 "$work"
 pids=()
 finish() {
     for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done
@@ -36,7 +38,7 @@ ports=($(python3 -c 'import socket; s=[socket.socket() for _ in range(5)]; [x.bi
 upstream=${ports[0]} nginx_proxy=${ports[1]} haproxy=${ports[2]} gateway=${ports[3]} private=${ports[4]}
 
 # A key, its JWKS, and a token as auth signs it.
-"$work/venv/bin/python" scripts/bench/gateway/token.py "$work" "http://127.0.0.1:$gateway"
+"$work/venv/bin/python" scripts/bench/gateway/mint.py "$work" "http://127.0.0.1:$gateway"
 token=$(cat "$work/token")
 
 mkdir "$work/nginx"

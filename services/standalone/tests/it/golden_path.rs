@@ -38,7 +38,7 @@ pub async fn walk(system: &System, tail: &mut Tail) -> Used {
     create_organization(system, tail, &mut planted, &registered).await;
     log_in_and_out(system, tail, &mut planted, &registered).await;
     planted.token = token;
-    used
+    planted
 }
 
 struct Registered {
