@@ -32,6 +32,11 @@ fn add(merged: &mut Value, service: Service, part: &Value) {
     rename_conflicts(&mut part, merged, service);
     make_operation_ids_unique(&mut part, merged, service);
 
+    let mut tags = BTreeSet::new();
+    each_operation(&mut part, |operation| {
+        let names = operation.get("tags").and_then(Value::as_array).into_iter().flatten();
+        tags.extend(names.filter_map(Value::as_str).map(str::to_owned));
+    });
     for (path, item) in take_object(&mut part, "/paths") {
         object(merged, "paths").entry(path).or_insert(item);
     }
@@ -44,7 +49,7 @@ fn add(merged: &mut Value, service: Service, part: &Value) {
             }
         }
     }
-    add_tags(merged, &part);
+    add_tags(merged, &part, &tags);
 }
 
 fn keep_routed_paths(part: &mut Value, service: Service) {
@@ -142,8 +147,9 @@ fn make_operation_ids_unique(part: &mut Value, merged: &mut Value, service: Serv
     });
 }
 
-fn add_tags(merged: &mut Value, part: &Value) {
+fn add_tags(merged: &mut Value, part: &Value, used: &BTreeSet<String>) {
     let Some(Value::Array(tags)) = part.get("tags") else { return };
+    let tags = tags.iter().filter(|tag| tag["name"].as_str().is_some_and(|name| used.contains(name)));
     let known = merged.as_object_mut().map(|merged| merged.entry("tags").or_insert_with(|| json!([])));
     if let Some(Value::Array(known)) = known {
         for tag in tags {

@@ -10,7 +10,7 @@ fn own() -> Value {
 }
 
 fn operation(id: &str, schema: &str) -> Value {
-    json!({ "operationId": id, "responses": { "200": { "content": { "application/json": {
+    json!({ "operationId": id, "tags": ["sessions", "users"], "responses": { "200": { "content": { "application/json": {
         "schema": { "$ref": format!("#/components/schemas/{schema}") } } } } } })
 }
 
@@ -31,7 +31,7 @@ fn auth() -> Value {
             "securitySchemes": { "bearer": { "type": "http" }, "of_services": { "type": "http" } },
         },
         "security": [{ "bearer": [] }],
-        "tags": [{ "name": "sessions" }],
+        "tags": [{ "name": "sessions" }, { "name": "inside" }],
     })
 }
 
