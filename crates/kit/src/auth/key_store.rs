@@ -4,12 +4,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::DecodingKey;
 use tokio::{
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, OwnedMutexGuard},
     time::Instant,
 };
 
 use super::{Jwk, JwkSet, TokenError};
-use crate::outbound::plain_client;
+use crate::{outbound::plain_client, tasks};
 
 /// Where public keys come from.
 #[derive(Clone)]
@@ -49,13 +49,15 @@ struct Loaded {
     at: Instant,
 }
 
+type LastTry = Option<Instant>;
+
 /// Keys by `kid`.
 pub(super) struct KeyStore {
     source: Source,
     timing: Timing,
     current: ArcSwapOption<Loaded>,
     /// Time of the last try. Held while fetching: whoever waits for it finds the answer of the one before.
-    last_try: Mutex<Option<Instant>>,
+    last_try: Arc<Mutex<LastTry>>,
 }
 
 enum Source {
@@ -69,11 +71,11 @@ impl KeyStore {
             JwksSource::Local(keys) => Source::Local(keys),
             JwksSource::Url(url) => Source::Url(url, plain_client()),
         };
-        Self { source, timing, current: ArcSwapOption::empty(), last_try: Mutex::new(None) }
+        Self { source, timing, current: ArcSwapOption::empty(), last_try: Arc::default() }
     }
 
     /// The key of a token, fetched when it is not there.
-    pub(super) async fn find(&self, kid: &str) -> Result<DecodingKey, TokenError> {
+    pub(super) async fn find(self: &Arc<Self>, kid: &str) -> Result<DecodingKey, TokenError> {
         if kid.is_empty() || kid.len() > MAX_KID {
             return Err(TokenError::UnknownKey);
         }
@@ -84,13 +86,13 @@ impl KeyStore {
             (Some(key), true) => return Ok(key.clone()),
             // Old but known: whoever comes first asks again, nobody else waits for that.
             (Some(_), false) => {
-                if let Ok(last_try) = self.last_try.try_lock() {
+                if let Ok(last_try) = Arc::clone(&self.last_try).try_lock_owned() {
                     self.refresh(last_try).await;
                 }
             }
             // Unknown: all who wait share one fetch.
             (None, _) => {
-                let last_try = self.last_try.lock().await;
+                let last_try = Arc::clone(&self.last_try).lock_owned().await;
                 let unchanged =
                     self.current.load().as_ref().map(|loaded| loaded.at) == seen.as_ref().map(|loaded| loaded.at);
                 if unchanged {
@@ -105,9 +107,9 @@ impl KeyStore {
     }
 
     /// Makes sure that there are keys at all.
-    pub(super) async fn load(&self) -> Result<(), TokenError> {
+    pub(super) async fn load(self: &Arc<Self>) -> Result<(), TokenError> {
         if self.current.load().is_none() {
-            let last_try = self.last_try.lock().await;
+            let last_try = Arc::clone(&self.last_try).lock_owned().await;
             if self.current.load().is_none() {
                 self.refresh(last_try).await;
             }
@@ -116,12 +118,24 @@ impl KeyStore {
     }
 
     /// Asks the source, but not more often than once a window. A failure leaves what is there.
-    async fn refresh(&self, mut last_try: MutexGuard<'_, Option<Instant>>) {
+    ///
+    /// The fetch goes on when whoever asked for it leaves: cut off, it would use up the window and give nothing.
+    async fn refresh(self: &Arc<Self>, mut last_try: OwnedMutexGuard<LastTry>) {
         let limited = matches!(self.source, Source::Url(..));
         if limited && last_try.is_some_and(|at| at.elapsed() < self.timing.window) {
             return;
         }
         *last_try = Some(Instant::now());
+        let store = Arc::clone(self);
+        let fetched = tasks::spawn("kit.token_keys", async move {
+            store.fetch_and_keep().await;
+            drop(last_try);
+        });
+        // A panic was logged where it happened.
+        let _ = fetched.await;
+    }
+
+    async fn fetch_and_keep(&self) {
         match self.fetch().await {
             Ok(set) => {
                 let keys = decoding_keys(set);

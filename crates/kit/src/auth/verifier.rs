@@ -69,7 +69,7 @@ impl VerifierConfig {
 pub struct Verifier {
     users: Kind<Claims>,
     services: Kind<ServiceClaims>,
-    keys: KeyStore,
+    keys: Arc<KeyStore>,
     deny_list: DenyList,
     clock: Arc<dyn Clock>,
     leeway: i64,
@@ -108,7 +108,7 @@ impl Verifier {
         Ok(Self {
             users: Kind::new(&config.issuer, &config.audience),
             services: Kind::new(&config.issuer, config.service),
-            keys: KeyStore::new(config.jwks, timing),
+            keys: Arc::new(KeyStore::new(config.jwks, timing)),
             deny_list: DenyList::new(Arc::clone(&clock)),
             leeway: i64::try_from(config.leeway.min(Self::MAX_LEEWAY).as_secs()).unwrap_or_default(),
             clock,

@@ -85,6 +85,19 @@ async fn jwks(state: web::Data<State>) -> HttpResponse {
 }
 
 #[tokio::test]
+async fn who_leaves_while_keys_are_fetched_does_not_take_them_along() {
+    let auth = Auth::new().await;
+    let (verifier, token) = (auth.verifier(), Auth::token(&auth.key));
+    {
+        let mut first = std::pin::pin!(verifier.verify_service(&token));
+        // Polled once: the fetch is on its way. Then its caller is gone, and the window has begun.
+        assert!(futures_util::poll!(first.as_mut()).is_pending());
+    }
+    assert!(verifier.verify_service(&token).await.is_ok());
+    assert_eq!(auth.asked(), 1);
+}
+
+#[tokio::test]
 async fn fifty_callers_make_one_fetch() {
     let auth = Auth::new().await;
     let verifier = auth.verifier();
