@@ -11,6 +11,7 @@ pub async fn try_all(installation: &Installation, system: &System) {
     dead_letters(installation).await;
     address_of_the_broker(installation).await;
     openapi(system).await;
+    metrics(system).await;
 }
 
 async fn doctor(installation: &Installation, system: &System) {
@@ -56,4 +57,16 @@ async fn openapi(system: &System) {
     let paths = served["paths"].as_object().unwrap();
     assert!(paths.contains_key("/v1/auth/login") && paths.contains_key("/v1/users/me"));
     assert!(!paths.keys().any(|path| path.starts_with("/internal")));
+}
+
+/// What the system measures by now is explained to whoever carries the pager.
+async fn metrics(system: &System) {
+    let private = system.api.through(system.ports_of("gateway").1);
+    let metrics = Answer::to(private.request(Method::GET, "/metrics")).await.text();
+    let page = include_str!("../../../../docs/operations.md");
+    let names = metrics.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next());
+    let ours: Vec<_> = names.filter(|name| !name.starts_with("process_")).collect();
+    assert!(ours.len() > 20, "{ours:?}");
+    let unexplained: Vec<_> = ours.iter().filter(|name| !page.contains(&format!("`{name}"))).collect();
+    assert!(unexplained.is_empty(), "docs/operations.md does not explain {unexplained:?}");
 }
