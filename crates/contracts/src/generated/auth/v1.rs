@@ -135,7 +135,8 @@ pub struct SessionRevoked {
     /// Whose session it was.
     #[prost(string, tag = "2")]
     pub user_id: ::prost::alloc::string::String,
-    /// Why: `logout`, `logout_all`, `user_revoked`, `admin`, `password_changed`, `refresh_token_reuse`, `user_disabled`.
+    /// Why: `logout`, `logout_all`, `user_revoked`, `admin`, `password_changed`, `refresh_token_reuse`, `user_disabled`,
+    /// `role_changed`.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
     /// When the session ended.
