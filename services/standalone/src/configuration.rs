@@ -13,7 +13,7 @@ const INTRODUCTION: &str = "\
 # Configuration
 
 Everything is set by environment variables. This page is printed by the program itself
-(`cargo run -q -- configuration > docs/configuration.md`), so it is what the code reads; a test compares them.
+(`scripts/brainops configuration > docs/configuration.md`), so it is what the code reads; a test compares them.
 
 - A wrong or missing value stops the start with one message that names every variable at fault, what was found (never a
   secret's value) and what is expected. An empty value counts as absent.
