@@ -121,6 +121,11 @@ impl HealthCheck for Upstream {
         self.service.name()
     }
 
+    /// One service that is away must not take the gateway, and with it every other service, out of the load balancer.
+    fn required(&self) -> bool {
+        false
+    }
+
     fn check(&self) -> BoxFuture<'_, Result<(), String>> {
         let replicas = self.replicas.load();
         let well = replicas.iter().any(|replica| replica.health() == Health::Well);

@@ -61,15 +61,23 @@ impl App {
 
     /// `/readyz` of the gateway once it has the wanted status.
     pub async fn ready_with(&self, status: u16) -> serde_json::Value {
+        self.ready_when(status, |_| true).await
+    }
+
+    /// The report of the private port, once it fits too.
+    pub async fn ready_when(&self, status: u16, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
         let url = format!("{}/readyz", self.private_url);
         for _ in 0..100 {
             let answer = Answer::to(self.client.get(&url)).await;
             if answer.status == status {
-                return answer.json(status);
+                let report = answer.json(status);
+                if fits(&report) {
+                    return report;
+                }
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        panic!("/readyz never answered {status}");
+        panic!("/readyz never answered {status} as it should");
     }
 }
 
