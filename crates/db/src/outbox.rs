@@ -1,19 +1,20 @@
 //! The outbox: events that commit with the change they tell of, and wait for the broker.
 //!
-//! **Nothing is lost and nothing is early.** A row is inserted by the transaction of the change. The relay claims rows and
-//! keeps them locked in a transaction of its own, publishes, and deletes them in that same transaction once the broker
-//! confirmed. Killed before the commit, it leaves every row as it was and they are published again; consumers tell a
-//! repetition by the event's id. Rows are found by being there and never by "what comes after the last id": a row may become
-//! visible after one that was inserted later.
+//! **Nothing is lost and nothing is early.** A row is inserted by the transaction of the change. The relay claims rows,
+//! publishes, and deletes them once the broker confirmed. Killed before the delete committed, it leaves every row as it was
+//! and they are published again; consumers tell a repetition by the event's id. Rows are found by being there and never by
+//! "what comes after the last id": a row may become visible after one that was inserted later.
 //!
 //! **Order.** Changes of one aggregate wait for each other at its row, so their events have rising positions, and the claim
-//! goes by position. One relay a service: the lock, the claim and the delete are on one connection, so a relay that lost
-//! its lock lost its claim too.
+//! goes by position. One relay a service: the advisory lock, the claim and the delete are on one connection, so a relay
+//! that lost its lock can claim and delete nothing any more. That lock is all the relay needs: rows are not locked one by
+//! one, which would write each of them once more, and no transaction stays open while the broker works, so the next
+//! rows can be claimed before the last are confirmed.
 //!
 //! **Waking.** The relay is told after the commit and not by a NOTIFY inside of the transaction: Postgres lets transactions
 //! that notify commit only one by one, over all databases of the server, each with its wait for the disk (ADR 0005).
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use contracts::{CloudEvent, Event, EventId, OrgId, Origin};
@@ -28,7 +29,7 @@ use crate::{Db, Dedicated, Error, Inner, probe::Probe, schema::outbox_events as 
 
 /// How often the relay looks for a NOTIFY of another replica. Looking reads what the socket holds, about a microsecond;
 /// libpq's socket cannot be awaited through diesel. Commits of the relay's own process wake it without this.
-const LISTEN_INTERVAL: Duration = Duration::from_millis(10);
+const LISTEN_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Adds `event` to the outbox in the current transaction, and gives its id. `sequence` is the aggregate's version after
 /// the change. In a tenant's transaction the origin's organization must be that tenant or none.
@@ -65,28 +66,21 @@ pub fn append<E: Event>(
 /// A row that a relay has claimed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claimed {
-    /// Names the row for [`delete`].
+    /// Names the row for [`Session::confirm`].
     pub position: i64,
     /// What is to be published.
     pub event: CloudEvent,
 }
 
-/// Locks the oldest `limit` rows for the current transaction, in order; rows that another transaction holds are passed
-/// over. As the system role.
-pub fn claim(conn: &mut PgConnection, limit: u32) -> Result<Vec<Claimed>, Error> {
+/// The oldest `limit` rows in order, without those that are `in_hand`.
+fn claim(conn: &mut PgConnection, in_hand: &[i64], limit: u32) -> Result<Vec<Claimed>, Error> {
     let rows: Vec<Row> = table::table
         .select(Row::as_select())
+        .filter(table::position.ne_all(in_hand))
         .order(table::position)
         .limit(i64::from(limit))
-        .for_update()
-        .skip_locked()
         .load(conn)?;
     rows.into_iter().map(Claimed::try_from).collect()
-}
-
-/// Deletes rows by position; gives how many there were.
-pub fn delete(conn: &mut PgConnection, positions: &[i64]) -> Result<usize, Error> {
-    Ok(diesel::delete(table::table.filter(table::position.eq_any(positions))).execute(conn)?)
 }
 
 /// How long the oldest row has been waiting, by the database's clock; `None` when the outbox is empty. As the system role.
@@ -116,43 +110,44 @@ impl Db {
         conn.listen(&channel(self.inner.schema)).await?;
         let signal = std::sync::Arc::clone(&self.inner.signal);
         signal.set_relay_here(true);
-        Ok(Some(Session { conn, signal }))
+        Ok(Some(Session { conn, signal, in_hand: BTreeSet::new() }))
     }
 }
 
 /// The relay's side of the outbox: the lock, and the connection that holds it. Claim, publish, [`confirm`](Self::confirm);
-/// when a batch comes back empty, [`wait`](Self::wait). After an error drop it and ask for another.
+/// when a claim comes back empty, [`wait`](Self::wait). After an error drop it and ask for another.
 #[derive(Debug)]
 pub struct Session {
     conn: Dedicated,
     signal: std::sync::Arc<Signal>,
+    /// Positions that were claimed and neither confirmed nor released.
+    in_hand: BTreeSet<i64>,
 }
 
 impl Session {
-    /// Claims the oldest `limit` events in order. While there are any, a transaction is open that keeps them, until
-    /// [`confirm`](Self::confirm) or [`release`](Self::release), for a minute at most.
+    /// Claims the oldest `limit` events in order, besides those that were claimed before and are still in hand: until
+    /// [`confirm`](Self::confirm) or [`release`](Self::release).
     pub async fn claim(&mut self, limit: u32) -> Result<Vec<Claimed>, Error> {
-        self.conn.begin().await?;
-        let claimed = self.conn.run(move |conn| claim(conn, limit)).await;
-        if !claimed.as_ref().is_ok_and(|events| !events.is_empty()) {
-            self.conn.rollback().await?;
-        }
-        claimed
+        let in_hand: Vec<_> = self.in_hand.iter().copied().collect();
+        let claimed = self.conn.run(move |conn| claim(conn, &in_hand, limit)).await?;
+        self.in_hand.extend(claimed.iter().map(|claimed| claimed.position));
+        Ok(claimed)
     }
 
-    /// The broker has these: they are gone when this returns. The others of the claim are free again.
+    /// The broker has these: they are gone when this returns.
     pub async fn confirm(&mut self, positions: Vec<i64>) -> Result<(), Error> {
-        self.conn
-            .run(move |conn| {
-                delete(conn, &positions)?;
-                crate::transaction::commit(conn)
-            })
-            .await
+        for position in &positions {
+            self.in_hand.remove(position);
+        }
+        let delete = move |conn: &mut PgConnection| {
+            diesel::delete(table::table.filter(table::position.eq_any(positions))).execute(conn)
+        };
+        self.conn.run(move |conn| Ok(delete(conn).map(drop)?)).await
     }
 
-    /// The broker has none of them: all are free again.
-    pub async fn release(&mut self) -> Result<(), Error> {
-        self.conn.rollback().await
+    /// Whatever is in hand will be claimed again.
+    pub fn release(&mut self) {
+        self.in_hand.clear();
     }
 
     /// Waits until events may have been committed, by any process; `false` after `at_most` without a sign. Poll anyway

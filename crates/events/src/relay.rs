@@ -1,4 +1,7 @@
 //! From the outbox to the broker. A row leaves the outbox after the broker confirmed its event, never before.
+//!
+//! Two batches are on their way: while the broker writes one to its disk, the one before is deleted and the next is claimed
+//! and sent, all on one channel, whose order is the order of the outbox.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,11 +14,11 @@ use futures_util::future::join_all;
 use kit::{CancellationToken, Task};
 use tokio::time::Instant;
 
-use crate::publisher::Pipeline;
+use crate::publisher::{Confirmed, Pipeline};
 use crate::session::forever;
 use crate::{Broker, Error, metrics};
 
-/// Rows in one claim: enough to hide the round trips behind the broker's disk, few enough to repeat after a crash.
+/// Rows in one claim: enough to hide the round trips behind the broker's disk, few enough to repeat two after a crash.
 const BATCH: u32 = 500;
 /// How often to look without having been woken, and how often a standby asks for the lock.
 const POLL: Duration = Duration::from_secs(1);
@@ -54,22 +57,35 @@ impl Relay {
         gauge.update(&mut outbox).await?;
         let pipeline = Pipeline::open(&self.broker).await?;
         tracing::info!("Relaying the outbox");
+        let mut under_way: Option<Batch> = None;
         while !stop.is_cancelled() {
             gauge.update(&mut outbox).await?;
-            let begun = Instant::now();
             let claimed = outbox.claim(BATCH).await?;
-            if claimed.is_empty() {
-                if let Some(woken) = stop.run_until_cancelled(outbox.wait(POLL)).await {
-                    woken?;
+            let next = if claimed.is_empty() { None } else { Some(Batch::send(&pipeline, claimed).await) };
+            match std::mem::replace(&mut under_way, next) {
+                Some(batch) => self.settle(batch, &mut outbox).await?,
+                None if under_way.is_none() => {
+                    if let Some(woken) = stop.run_until_cancelled(outbox.wait(POLL)).await {
+                        woken?;
+                    }
                 }
-                continue;
+                None => {}
             }
-            let (confirmed, failure) = publish(&pipeline, &claimed).await;
-            outbox.confirm(confirmed).await?;
-            metrics::RELAY_PUBLISH.with_label_values(&[self.broker.service()]).observe(begun.elapsed().as_secs_f64());
-            failure.map_or(Ok(()), Err)?;
         }
-        Ok(())
+        match under_way {
+            Some(batch) => self.settle(batch, &mut outbox).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for the broker and deletes what it has. A failure ends the session: what was sent after it is repeated by the
+    /// next one, which keeps the order.
+    async fn settle(&self, batch: Batch, outbox: &mut Session) -> Result<(), Error> {
+        let sent = batch.sent;
+        let (confirmed, failure) = batch.confirmed().await;
+        outbox.confirm(confirmed).await?;
+        metrics::RELAY_PUBLISH.with_label_values(&[self.broker.service()]).observe(sent.elapsed().as_secs_f64());
+        failure.map_or(Ok(()), Err)
     }
 
     async fn count(&self) -> Result<i64, Error> {
@@ -87,28 +103,43 @@ impl Relay {
     }
 }
 
-/// Publishes a claim in order and gives the positions that may be deleted, with the first failure.
-///
-/// Of an aggregate whose event failed, what comes after it stays in the outbox too, although the broker may have it: then
-/// the next round repeats these in their order instead of putting the failed one behind them for good.
-async fn publish(pipeline: &Pipeline, claimed: &[Claimed]) -> (Vec<i64>, Option<Error>) {
-    let mut sent = Vec::with_capacity(claimed.len());
-    for row in claimed {
-        sent.push(pipeline.send(&row.event).await);
+/// Claimed events that were handed to the broker, in order.
+struct Batch {
+    sent: Instant,
+    events: Vec<(Claimed, Result<Confirmed, Error>)>,
+}
+
+impl Batch {
+    async fn send(pipeline: &Pipeline, claimed: Vec<Claimed>) -> Self {
+        let sent = Instant::now();
+        let mut events = Vec::with_capacity(claimed.len());
+        for row in claimed {
+            let confirmation = pipeline.send(&row.event).await;
+            events.push((row, confirmation));
+        }
+        Self { sent, events }
     }
-    let outcomes = join_all(sent.into_iter().map(async |sent| sent?.await)).await;
-    let (mut confirmed, mut stuck, mut failure) = (Vec::with_capacity(claimed.len()), BTreeSet::new(), None);
-    for (row, outcome) in claimed.iter().zip(outcomes) {
-        match outcome {
-            Ok(()) if !stuck.contains(&row.event.subject) => confirmed.push(row.position),
-            Ok(()) => {}
-            Err(error) => {
-                stuck.insert(row.event.subject.clone());
-                failure.get_or_insert(error);
+
+    /// Waits for the confirmations and gives the positions that may be deleted, with the first failure.
+    ///
+    /// Of an aggregate whose event failed, what comes after it stays in the outbox too, although the broker may have it:
+    /// then the next round repeats these in their order instead of putting the failed one behind them for good.
+    async fn confirmed(self) -> (Vec<i64>, Option<Error>) {
+        let (rows, sent): (Vec<_>, Vec<_>) = self.events.into_iter().unzip();
+        let outcomes = join_all(sent.into_iter().map(async |sent| sent?.await)).await;
+        let (mut confirmed, mut stuck, mut failure) = (Vec::with_capacity(rows.len()), BTreeSet::new(), None);
+        for (row, outcome) in rows.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) if !stuck.contains(&row.event.subject) => confirmed.push(row.position),
+                Ok(()) => {}
+                Err(error) => {
+                    stuck.insert(row.event.subject);
+                    failure.get_or_insert(error);
+                }
             }
         }
+        (confirmed, failure)
     }
-    (confirmed, failure)
 }
 
 /// What the relay says about the outbox, and when it said so.

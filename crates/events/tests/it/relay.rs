@@ -48,6 +48,32 @@ async fn a_rolled_back_change_publishes_nothing() {
     world.check_sets(&[]).await;
 }
 
+/// More than the relay has under way at a time, so that one batch is claimed and sent while others wait for their confirms.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_of_many_batches_is_published_in_order_and_once() {
+    const EVENTS: usize = 2600;
+    let world = World::new().await;
+    let mut tail = Tail::open(&world.broker, &["#"]).await.unwrap();
+    let subjects: Vec<_> = (0..7).map(|_| uuid()).collect();
+    let (ids, appended) = (Arc::clone(&world.core.ids), subjects.clone());
+    let origin = contracts::Origin::system(world.core.clock.now());
+    let append = move |conn: &mut diesel::PgConnection| {
+        for (turn, subject) in appended.iter().cycle().take(EVENTS).enumerate() {
+            let event = crate::support::registered(*subject);
+            db::outbox::append(conn, &*ids, &origin, i64::try_from(turn).unwrap(), &event)?;
+        }
+        Ok::<_, db::Error>(())
+    };
+    world.db.system("test").tx(append).await.unwrap();
+    let relaying = world.relay();
+    for turn in 0..EVENTS {
+        let event = within("the next event", tail.next()).await.unwrap();
+        assert_eq!(event.sequence, i64::try_from(turn).unwrap());
+    }
+    eventually("the outbox is empty", async || world.ids("outbox_events").await.is_empty()).await;
+    relaying.stop().await;
+}
+
 /// The relay is killed when the broker has the events and the outbox still has the rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_killed_between_publish_and_delete_repeats_and_nothing_happens_twice() {
