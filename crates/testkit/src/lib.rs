@@ -19,6 +19,7 @@ mod infra;
 mod matrix;
 mod recorder;
 mod schema_dump;
+mod snapshot;
 
 pub use actor::Actor;
 pub use answer::Answer;
@@ -29,6 +30,7 @@ pub use infra::infra;
 pub use matrix::{Operation, operations};
 pub use recorder::Recorder;
 pub use schema_dump::schema_dump;
+pub use snapshot::redacted;
 
 /// Where every test's clock starts unless it is told otherwise: noon of a day in the past, so that nothing depends on the
 /// day the tests run.

@@ -80,6 +80,6 @@ async fn when_no_replica_is_ready_they_are_tried_all_the_same() {
     let backend = Backend::start();
     let app = App::before(&backend).await;
     backend.set_ready(false);
-    app.ready_with(503).await;
+    app.ready_without(&["auth", "users"]).await;
     assert_eq!(app.get("/v1/users/me").await.status, 200);
 }

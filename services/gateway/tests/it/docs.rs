@@ -71,7 +71,7 @@ async fn what_a_service_said_stays_when_it_is_gone() {
     let app = App::builder().auth(&auth).users(&[&users]).start().await;
     described(&app, "/v1/users/me").await;
     users.stop().await;
-    app.ready_with(503).await;
+    app.ready_without(&["users"]).await;
     described(&app, "/v1/users/me").await;
 }
 

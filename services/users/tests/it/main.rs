@@ -8,4 +8,5 @@ mod openapi;
 mod organizations;
 mod profile;
 mod row_level_security;
+mod shapes;
 mod support;

@@ -64,8 +64,21 @@ impl App {
         self.ready_when(status, |_| true).await
     }
 
+    /// Waits until the private port reports exactly these dependencies as failing, and the gateway as ready all the same.
+    pub async fn ready_without(&self, failing: &[&str]) -> serde_json::Value {
+        let failed = |report: &serde_json::Value| {
+            let checks = report["checks"].as_array().expect("checks");
+            checks
+                .iter()
+                .filter(|check| check["ok"] == false)
+                .filter_map(|check| check["name"].as_str().map(str::to_owned))
+                .collect::<Vec<_>>()
+        };
+        self.ready_when(200, |report| failed(report) == failing).await
+    }
+
     /// The report of the private port, once it fits too.
-    pub async fn ready_when(&self, status: u16, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    async fn ready_when(&self, status: u16, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
         let url = format!("{}/readyz", self.private_url);
         for _ in 0..100 {
             let answer = Answer::to(self.client.get(&url)).await;
