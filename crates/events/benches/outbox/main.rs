@@ -2,7 +2,8 @@
 //! broker in the same run. `scripts/bench/outbox.sh` runs this and reports.
 //!
 //! Each round measures, one after the other and with the same payloads:
-//! - **raw**: messages made beforehand, published with confirms to a bound quorum queue, [`WINDOW`] of them in flight;
+//! - **raw**: messages made beforehand, published with confirms to a bound quorum queue, with as many in flight
+//!   as was fastest of [`WINDOWS`] before the rounds;
 //! - **relay**: a backlog in the outbox, from the start of the relay to the deletion of the last row, nobody consuming;
 //! - **consumer**: the queue full of that, from the start of the consumer to its last effect, each with its inbox row in a
 //!   transaction of its own;
@@ -25,8 +26,8 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use raw::Raw;
 use world::{Effect, World};
 
-/// Raw messages without a confirmation at any time. Smaller and larger windows were slower.
-const WINDOW: usize = 1000;
+/// Raw messages without a confirmation at any time; the relay has 1000.
+const WINDOWS: [usize; 4] = [250, 1000, 4000, 16_000];
 /// What one step may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -40,11 +41,12 @@ async fn main() -> anyhow::Result<()> {
     let (rounds, events, samples): (u32, usize, usize) = (rounds.parse()?, events.parse()?, samples.parse()?);
     let world = World::new().await?;
     let raw = Raw::open(&world.amqp_url, world.messages(events)?).await?;
+    let window = fastest_window(&raw).await?;
     let mut measured = Vec::new();
     // The first round warms up and is thrown away.
     for turn in 0..=rounds {
         let round = json!({
-            "raw": rate(events, raw.publish(WINDOW).await?),
+            "raw": rate(events, raw.publish(window).await?),
             "relay": rate(events, relay_backlog(&world, events).await?),
             "consumer": rate(events, consume_backlog(&world, events).await?),
             "path": rate(events, whole_path(&world, events).await?),
@@ -56,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let result = json!({
         "events": events,
-        "window": WINDOW,
+        "window": window,
         "body_bytes": raw.body_bytes(),
         "rounds": measured,
         "latency_ms": {
@@ -67,6 +69,21 @@ async fn main() -> anyhow::Result<()> {
     });
     world.check().await?;
     std::fs::write(out, serde_json::to_vec_pretty(&result)?).with_context(|| format!("cannot write {out}"))
+}
+
+/// Of two turns each, the second time counts.
+async fn fastest_window(raw: &Raw) -> anyhow::Result<usize> {
+    let mut fastest = (Duration::MAX, 0);
+    for warm in [false, true] {
+        for window in WINDOWS {
+            let elapsed = raw.publish(window).await?;
+            tracing::info!(window, elapsed_ms = elapsed.as_millis(), "Published raw messages");
+            if warm {
+                fastest = fastest.min((elapsed, window));
+            }
+        }
+    }
+    Ok(fastest.1)
 }
 
 async fn relay_backlog(world: &World, events: usize) -> anyhow::Result<Duration> {
