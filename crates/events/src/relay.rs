@@ -60,8 +60,9 @@ impl Relay {
         let mut under_way: Option<Batch> = None;
         while !stop.is_cancelled() {
             gauge.update(&mut outbox).await?;
+            let begun = Instant::now();
             let claimed = outbox.claim(BATCH).await?;
-            let next = if claimed.is_empty() { None } else { Some(Batch::send(&pipeline, claimed).await) };
+            let next = if claimed.is_empty() { None } else { Some(Batch::send(&pipeline, begun, claimed).await) };
             match std::mem::replace(&mut under_way, next) {
                 Some(batch) => self.settle(batch, &mut outbox).await?,
                 None if under_way.is_none() => {
@@ -81,10 +82,10 @@ impl Relay {
     /// Waits for the broker and deletes what it has. A failure ends the session: what was sent after it is repeated by the
     /// next one, which keeps the order.
     async fn settle(&self, batch: Batch, outbox: &mut Session) -> Result<(), Error> {
-        let sent = batch.sent;
+        let begun = batch.begun;
         let (confirmed, failure) = batch.confirmed().await;
         outbox.confirm(confirmed).await?;
-        metrics::RELAY_PUBLISH.with_label_values(&[self.broker.service()]).observe(sent.elapsed().as_secs_f64());
+        metrics::RELAY_PUBLISH.with_label_values(&[self.broker.service()]).observe(begun.elapsed().as_secs_f64());
         failure.map_or(Ok(()), Err)
     }
 
@@ -105,19 +106,19 @@ impl Relay {
 
 /// Claimed events that were handed to the broker, in order.
 struct Batch {
-    sent: Instant,
+    /// When it was about to be claimed.
+    begun: Instant,
     events: Vec<(Claimed, Result<Confirmed, Error>)>,
 }
 
 impl Batch {
-    async fn send(pipeline: &Pipeline, claimed: Vec<Claimed>) -> Self {
-        let sent = Instant::now();
+    async fn send(pipeline: &Pipeline, begun: Instant, claimed: Vec<Claimed>) -> Self {
         let mut events = Vec::with_capacity(claimed.len());
         for row in claimed {
             let confirmation = pipeline.send(&row.event).await;
             events.push((row, confirmation));
         }
-        Self { sent, events }
+        Self { begun, events }
     }
 
     /// Waits for the confirmations and gives the positions that may be deleted, with the first failure.
