@@ -50,19 +50,16 @@ impl Redactor {
         }
         let (mut out, mut rest) = (String::new(), text);
         while let Some(first) = rest.chars().next() {
-            match rest.get(..UUID_CHARS).filter(|id| Uuid::try_parse(id).is_ok()) {
-                Some(id) => {
-                    let next = self.ids.len() + 1;
-                    let number = *self.ids.entry(id.to_owned()).or_insert(next);
-                    out += "[id ";
-                    out += &number.to_string();
-                    out.push(']');
-                    rest = &rest[UUID_CHARS..];
-                }
-                None => {
-                    out.push(first);
-                    rest = &rest[first.len_utf8()..];
-                }
+            if let Some(id) = rest.get(..UUID_CHARS).filter(|id| Uuid::try_parse(id).is_ok()) {
+                let next = self.ids.len() + 1;
+                let number = *self.ids.entry(id.to_owned()).or_insert(next);
+                out += "[id ";
+                out += &number.to_string();
+                out.push(']');
+                rest = &rest[UUID_CHARS..];
+            } else {
+                out.push(first);
+                rest = &rest[first.len_utf8()..];
             }
         }
         out

@@ -20,8 +20,8 @@ pub struct Config {
     pub db: db::Settings,
     pub broker: events::Settings,
     pub identity: IdentitySettings,
-    /// Connection string of the role that owns the schema; only `migrate` needs it.
-    pub migrate_url: Option<Secret<String>>,
+    /// The role that owns the schema; only `migrate` needs it.
+    pub migrate: db::MigrateSettings,
     /// Seal signing keys and successors of refresh tokens.
     pub master_keys: Keyring,
     /// What tokens and counters are hashed with.
@@ -55,10 +55,7 @@ impl Settings for Config {
             db: Settings::read(env),
             broker: Settings::read(env),
             identity: Settings::read(env),
-            migrate_url: env.optional_secret(
-                "BRAINOPS_MIGRATE_DATABASE_URL",
-                "Postgres as the role that owns the service's schema; read by `migrate` only.",
-            ),
+            migrate: Settings::read(env),
             master_keys: env.secret_of(
                 "BRAINOPS_MASTER_KEYS",
                 "Keys that seal secrets in the database; put a new one first to rotate.",

@@ -63,10 +63,7 @@ impl kit::Service for Auth {
     }
 
     async fn migrate(config: Config) -> anyhow::Result<()> {
-        let missing =
-            || anyhow::anyhow!("BRAINOPS_MIGRATE_DATABASE_URL is not set: migrations run as the schema's owner");
-        let url = config.migrate_url.ok_or_else(missing)?;
-        Ok(db::migrate(url.expose(), Self::NAME, MIGRATIONS).await?)
+        Ok(db::migrate(config.migrate.url()?, Self::NAME, MIGRATIONS).await?)
     }
 
     fn openapi() -> utoipa::openapi::OpenApi {
