@@ -74,15 +74,10 @@ pub enum Error {
     Query(#[source] DieselError),
 }
 
-macro_rules! error_codes {
-    ($($name:ident = $code:literal, $status:literal, $title:literal;)*) => {
-        $(static $name: ErrorCode = ErrorCode::new($code, $status, $title);)*
-        /// The codes that this crate adds to those of kit.
-        pub static CODES: &[&ErrorCode] = &[$(&$name),*];
-    };
-}
+kit::error_codes! {
+    /// The codes that this crate adds to those of kit.
+    pub static CODES;
 
-error_codes! {
     INVALID_CURSOR = "invalid_cursor", 400, "The cursor is not valid for this list";
     IDEMPOTENCY_IN_FLIGHT = "idempotency_in_flight", 409, "A request with this Idempotency-Key is being processed";
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch", 422, "The Idempotency-Key was used for another request";

@@ -67,6 +67,22 @@ pub struct Core {
     pub lifecycle: Lifecycle,
 }
 
+impl Core {
+    /// For what is no service but uses its building blocks: tools and tests.
+    pub fn outside(name: &'static str) -> Self {
+        let Ports { clock, ids, http } = Ports::real();
+        Self {
+            service: name,
+            environment: Environment::Development,
+            clock,
+            ids,
+            http,
+            shutdown: CancellationToken::new(),
+            lifecycle: Lifecycle::default(),
+        }
+    }
+}
+
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core")

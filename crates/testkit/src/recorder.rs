@@ -7,7 +7,7 @@ use std::{
 
 use contracts::{CloudEvent, Event};
 use events::{Broker, Settings, Tail};
-use kit::{CancellationToken, Core, Lifecycle, Outbound, RandomIds, Secret, SystemClock, config::Environment};
+use kit::{Core, Secret};
 use tokio::{sync::watch, time::timeout};
 
 use crate::infra;
@@ -78,17 +78,5 @@ impl Recorder {
 /// A broker handle for tests that publish or look by themselves.
 pub(crate) fn broker(namespace: &str) -> Broker {
     let settings = Settings { url: Secret::new(infra().amqp_url.clone()), namespace: namespace.to_owned() };
-    Broker::open(&settings, &core()).expect("the broker's address")
-}
-
-fn core() -> Core {
-    Core {
-        service: "testkit",
-        environment: Environment::Development,
-        clock: Arc::new(SystemClock),
-        ids: Arc::new(RandomIds),
-        http: Outbound::default(),
-        shutdown: CancellationToken::new(),
-        lifecycle: Lifecycle::default(),
-    }
+    Broker::open(&settings, &Core::outside("testkit")).expect("the broker's address")
 }

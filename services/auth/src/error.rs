@@ -57,15 +57,10 @@ pub enum Error {
     Db(#[from] db::Error),
 }
 
-macro_rules! codes {
-    ($($name:ident = $code:literal, $status:literal, $title:literal;)*) => {
-        $(static $name: ErrorCode = ErrorCode::new($code, $status, $title);)*
-        /// The codes that this service adds to those of kit and db.
-        pub static CODES: &[&ErrorCode] = &[$(&$name),*];
-    };
-}
+kit::error_codes! {
+    /// The codes that this service adds to those of kit and db.
+    pub static CODES;
 
-codes! {
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type", 400, "The grant type is not supported";
     INVALID_TARGET = "invalid_target", 400, "There is no such service";
     INVALID_CREDENTIALS = "invalid_credentials", 401, "The address or the password is wrong";

@@ -1,17 +1,9 @@
 //! Every way in which the gateway itself refuses, once for machines and once for people.
 
-use kit::ErrorCode;
+kit::error_codes! {
+    /// Every code of the gateway's own.
+    pub static CODES;
 
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)*) => {
-        $($(#[$doc])* pub static $name: ErrorCode = ErrorCode::new($code, $status, $title);)*
-
-        /// Every code of the gateway's own.
-        pub static CODES: &[&ErrorCode] = &[$(&$name),*];
-    };
-}
-
-codes! {
     /// The path can be read in two ways.
     AMBIGUOUS_PATH = "ambiguous_path", 400, "The path can be read in two ways";
     /// A preflight from an origin that is not on the list.

@@ -1,10 +1,10 @@
 //! A handle on an installation's broker for the tools that look at it from outside.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use anyhow::Context as _;
 use events::{Broker, Settings};
-use kit::{CancellationToken, Core, Lifecycle, Outbound, RandomIds, Secret, SystemClock, config::Environment};
+use kit::{Core, Secret};
 
 /// Where the broker is.
 #[derive(clap::Args)]
@@ -37,23 +37,11 @@ impl Where {
 /// A handle on the broker at `url`.
 pub fn open(url: &str, namespace: &str) -> anyhow::Result<Broker> {
     let settings = Settings { url: Secret::new(url.to_owned()), namespace: namespace.to_owned() };
-    Ok(Broker::open(&settings, &core())?)
+    Ok(Broker::open(&settings, &Core::outside("brainops"))?)
 }
 
 fn private(data: &Path) -> anyhow::Result<String> {
     localinfra::Rabbit::url_of(data.join("rabbitmq")).with_context(|| {
         format!("{} has no broker; start one with `brainops up`, or say where it is with --amqp", data.display())
     })
-}
-
-fn core() -> Core {
-    Core {
-        service: "brainops",
-        environment: Environment::Development,
-        clock: Arc::new(SystemClock),
-        ids: Arc::new(RandomIds),
-        http: Outbound::default(),
-        shutdown: CancellationToken::new(),
-        lifecycle: Lifecycle::default(),
-    }
 }

@@ -28,17 +28,16 @@ pub enum Error {
     Db(#[from] db::Error),
 }
 
-static ORGANIZATION_NOT_FOUND: ErrorCode =
-    ErrorCode::new("organization_not_found", 404, "There is no such organization");
-static ROLE_INSUFFICIENT: ErrorCode =
-    ErrorCode::new("role_insufficient", 403, "Your role in this organization does not allow this");
-static SLUG_TAKEN: ErrorCode = ErrorCode::new("slug_taken", 409, "Another organization has this slug");
-static PREFERENCES_TOO_LARGE: ErrorCode = ErrorCode::new("preferences_too_large", 422, "The preferences are too large");
-static PROFILE_NOT_READY: ErrorCode = ErrorCode::new("profile_not_ready", 503, "The profile is still being made");
+kit::error_codes! {
+    /// The codes that this service adds to those of kit and db.
+    pub static CODES;
 
-/// Every code of this service's own.
-pub static CODES: [&ErrorCode; 5] =
-    [&ORGANIZATION_NOT_FOUND, &ROLE_INSUFFICIENT, &SLUG_TAKEN, &PREFERENCES_TOO_LARGE, &PROFILE_NOT_READY];
+    ORGANIZATION_NOT_FOUND = "organization_not_found", 404, "There is no such organization";
+    ROLE_INSUFFICIENT = "role_insufficient", 403, "Your role in this organization does not allow this";
+    SLUG_TAKEN = "slug_taken", 409, "Another organization has this slug";
+    PREFERENCES_TOO_LARGE = "preferences_too_large", 422, "The preferences are too large";
+    PROFILE_NOT_READY = "profile_not_ready", 503, "The profile is still being made";
+}
 
 impl Coded for Error {
     fn code(&self) -> &'static ErrorCode {

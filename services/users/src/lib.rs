@@ -18,7 +18,7 @@ use db::{
     Db,
     diesel_migrations::{EmbeddedMigrations, embed_migrations},
 };
-use kit::{Boot, ErrorCode, Running, Service};
+use kit::{Boot, ErrorCode, Running, Service, http::codes};
 use utoipa::OpenApi as _;
 
 use crate::{clients::auth::AuthDirectory, config::Config, state::AppState};
@@ -75,7 +75,6 @@ impl Service for Users {
     }
 
     fn error_codes() -> Vec<ErrorCode> {
-        let own = error::CODES.iter().map(|code| **code);
-        own.chain(db::error_codes()).chain(kit::http::codes::ALL.iter().map(|code| **code)).collect()
+        [codes::ALL, db::CODES, error::CODES].into_iter().flatten().map(|code| **code).collect()
     }
 }

@@ -14,7 +14,7 @@ use db::diesel::{self, Connection, PgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use events::{Broker, Consumer, ConsumerSpec, Delivery, Failure, Relay, Settings, dlq};
 use kit::config::TelemetrySettings;
-use kit::{CancellationToken, Core, Environment, Ids, Lifecycle, Outbound, RandomIds, Secret, SystemClock, Task};
+use kit::{CancellationToken, Core, Environment, Ids, RandomIds, Secret, Task};
 use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection as Amqp, ConnectionProperties};
@@ -104,15 +104,7 @@ impl World {
         db::provision(&admin_url, SCHEMA, &passwords).await.unwrap();
         db::migrate(&as_role(&admin_url, "brainops_probe_owner"), SCHEMA, MIGRATIONS).await.unwrap();
         let app_url = as_role(&admin_url, "brainops_probe_app");
-        let core = Core {
-            service: "probe",
-            environment: Environment::Development,
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(RandomIds),
-            http: Outbound::default(),
-            shutdown: CancellationToken::new(),
-            lifecycle: Lifecycle::default(),
-        };
+        let core = Core::outside("probe");
         let namespace = format!("t{}", RandomIds.uuid().simple());
         let db = Db::open(&db::Settings::new(app_url, 8.try_into().unwrap()), SCHEMA, &core).unwrap();
         let settings = Settings { url: Secret::new(amqp_url.clone()), namespace: namespace.clone() };

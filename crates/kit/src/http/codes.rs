@@ -3,16 +3,10 @@
 //! A service adds its own beside these; `docs/errors/<code>` has a page for each.
 use super::problem::ErrorCode;
 
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)*) => {
-        $($(#[$doc])* pub static $name: ErrorCode = ErrorCode::new($code, $status, $title);)*
+crate::error_codes! {
+    /// Every code of this module, in order of status.
+    pub static ALL;
 
-        /// Every code of this module, in order of status.
-        pub static ALL: &[&ErrorCode] = &[$(&$name),*];
-    };
-}
-
-codes! {
     /// The request cannot be understood: a bad header, parameter or encoding.
     BAD_REQUEST = "bad_request", 400, "The request is malformed";
     /// The body is not JSON.

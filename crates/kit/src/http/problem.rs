@@ -47,6 +47,29 @@ impl ErrorCode {
     }
 }
 
+/// A crate's table of error codes: a static for each row, and one that lists them all.
+///
+/// ```ignore
+/// kit::error_codes! {
+///     /// The codes that this service adds to those of kit and db.
+///     pub static CODES;
+///
+///     SLUG_TAKEN = "slug_taken", 409, "Another organization has this slug";
+/// }
+/// ```
+#[macro_export]
+macro_rules! error_codes {
+    (
+        $(#[$about:meta])* pub static $all:ident;
+        $($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)*
+    ) => {
+        $($(#[$doc])* pub static $name: $crate::ErrorCode = $crate::ErrorCode::new($code, $status, $title);)*
+
+        $(#[$about])*
+        pub static $all: &[&$crate::ErrorCode] = &[$(&$name),*];
+    };
+}
+
 /// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {

@@ -3,9 +3,8 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use actix_web::{dev::ServerHandle, web::ServiceConfig};
 use kit::auth::Verifier;
-use kit::config::Environment;
 use kit::http::{HttpOptions, ServerParts, serve as serve_parts};
-use kit::{CancellationToken, Core, HealthCheck, Lifecycle, Outbound, RandomIds, SystemClock};
+use kit::{Core, HealthCheck};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -37,15 +36,7 @@ pub async fn serve_with(setup: Setup, routes: impl Fn(&mut ServiceConfig) + Send
     let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
     let (listener, private_listener) = (listen(), listen());
     let (public, private) = (listener.local_addr().unwrap(), private_listener.local_addr().unwrap());
-    let core = Core {
-        service: SERVICE,
-        environment: Environment::Development,
-        clock: Arc::new(SystemClock),
-        ids: Arc::new(RandomIds),
-        http: Outbound::default(),
-        shutdown: CancellationToken::new(),
-        lifecycle: Lifecycle::default(),
-    };
+    let core = Core::outside(SERVICE);
     let servers = serve_parts(ServerParts {
         core,
         listener,

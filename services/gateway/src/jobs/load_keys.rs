@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use kit::{CancellationToken, HealthCheck, Verifier};
 
-/// Tries until the keys are there. A request that loads them instead can be cancelled by its client in the middle of it,
-/// and then whoever comes next would wait for the next try.
+/// Tries until the keys are there, so that no caller has to wait for them.
 pub async fn load_keys(verifier: Arc<Verifier>, every: Duration, stop: CancellationToken) -> anyhow::Result<()> {
     while verifier.check().await.is_err() {
         if stop.run_until_cancelled(tokio::time::sleep(every)).await.is_none() {
