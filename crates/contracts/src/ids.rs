@@ -153,6 +153,16 @@ ids! {
     TeamId = "team";
     /// An invitation into an organization.
     InvitationId = "invitation";
+    /// Who runs language models: a vendor's API or a server of one's own.
+    ProviderId = "provider";
+    /// A language model under the name that callers use.
+    ModelId = "model";
+    /// One way to reach a model.
+    RouteId = "route";
+    /// A limit of usage.
+    QuotaId = "quota";
+    /// One call of a model: a chat answer or a batch of embeddings.
+    CompletionId = "completion";
     /// One HTTP request, as `X-Request-Id` names it.
     RequestId = "request";
 }

@@ -41,6 +41,8 @@ scopes! {
     OrganizationsRead = "organizations:read" from Viewer,
     /// Read members, teams and invitations.
     MembersRead = "members:read" from Viewer,
+    /// See the models one may use, and one's own usage and quotas.
+    AiRead = "ai:read" from Viewer,
     /// Recall memories and search documents.
     MemoryRead = "memory:read" from Viewer,
     /// Read projects and tasks.
@@ -63,6 +65,8 @@ scopes! {
     ApiKeysRead = "api_keys:read" from Member,
     /// Make, change and revoke API keys.
     ApiKeysWrite = "api_keys:write" from Member,
+    /// Change providers, models and quotas; read everybody's usage.
+    AiWrite = "ai:write" from Admin,
     /// Change the organization's name and settings.
     OrganizationsWrite = "organizations:write" from Admin,
     /// Invite, remove and re-role members; manage teams.

@@ -7,6 +7,12 @@
     reason = "generated code"
 )]
 
+/// Events of the ai service.
+pub mod ai {
+    #[rustfmt::skip]
+    pub mod v1;
+}
+
 /// Events of the auth service.
 pub mod auth {
     #[rustfmt::skip]
@@ -22,6 +28,11 @@ pub mod users {
 /// Every event type there is, sorted by service, then in the order of its proto file.
 #[rustfmt::skip]
 pub const CATALOGUE: &[crate::EventKind] = &[
+    crate::EventKind { event_type: "brainops.ai.completion_finished.v1", service: "ai", aggregate: "completion", summary: "A model's answer came to its end, whole or not. Never carries what was asked or answered." },
+    crate::EventKind { event_type: "brainops.ai.usage_recorded.v1", service: "ai", aggregate: "completion", summary: "What one call used and cost. Each call that reached a provider has exactly one." },
+    crate::EventKind { event_type: "brainops.ai.quota_threshold_reached.v1", service: "ai", aggregate: "quota", summary: "A quota's usage crossed one of its soft thresholds. Once for each threshold and window." },
+    crate::EventKind { event_type: "brainops.ai.quota_exceeded.v1", service: "ai", aggregate: "quota", summary: "A call was refused because of a quota. Once for each quota and window." },
+    crate::EventKind { event_type: "brainops.ai.model_changed.v1", service: "ai", aggregate: "model", summary: "A model was created, changed or deleted." },
     crate::EventKind { event_type: "brainops.auth.user_registered.v1", service: "auth", aggregate: "user", summary: "Someone signed up. The personal organization's id exists from this moment, so it can be used at once." },
     crate::EventKind { event_type: "brainops.auth.email_verified.v1", service: "auth", aggregate: "user", summary: "The user proved that an e-mail address is theirs." },
     crate::EventKind { event_type: "brainops.auth.user_logged_in.v1", service: "auth", aggregate: "user", summary: "A user signed in. Refreshing a token is not a login." },

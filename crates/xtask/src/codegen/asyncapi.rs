@@ -103,6 +103,7 @@ fn property(field: &Field) -> Value {
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::Int32 => json!({ "type": "integer", "format": "int32" }),
         Kind::Uint32 => json!({ "type": "integer", "format": "int32", "minimum": 0 }),
+        Kind::Int64 => json!({ "type": "string", "format": "int64", "pattern": "^-?[0-9]+$" }),
         Kind::Double => json!({ "type": "number", "format": "double" }),
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
     };

@@ -45,6 +45,7 @@ fn field(field: &Field) -> String {
         Kind::String => "",
         Kind::Bool => " bool",
         Kind::Int32 | Kind::Uint32 => " integer",
+        Kind::Int64 => " integer as string",
         Kind::Double => " number",
         Kind::Timestamp => " time",
     };

@@ -55,6 +55,8 @@ pub enum Kind {
     Bool,
     Int32,
     Uint32,
+    /// A string in JSON, as proto3 has it: JSON numbers lose digits past 2^53.
+    Int64,
     Double,
     Timestamp,
 }
@@ -162,10 +164,11 @@ fn field(field: &FieldDescriptorProto, doc: String) -> anyhow::Result<Field> {
         Type::Bool => Kind::Bool,
         Type::Int32 => Kind::Int32,
         Type::Uint32 => Kind::Uint32,
+        Type::Int64 => Kind::Int64,
         Type::Double => Kind::Double,
         Type::Message if field.type_name() == ".google.protobuf.Timestamp" => Kind::Timestamp,
         other => bail!(
-            "type {} is not used in events: use string, bool, int32, uint32, double or google.protobuf.Timestamp",
+            "type {} is not used in events: use string, bool, int32, uint32, int64, double or google.protobuf.Timestamp",
             other.as_str_name()
         ),
     };
@@ -262,7 +265,7 @@ mod tests {
         assert!(refused("// A.\nmessage A {\nstring a_id = 1;\n}").contains("field a_id: comment missing"));
         assert!(refused("// A.\nmessage A {\n// Name.\nstring name = 1;\n}").contains("the aggregate's id"));
         assert!(refused("// A.\nmessage A {}").contains("at least the id"));
-        assert!(refused("// A.\nmessage A {\n// Id.\nstring a_id = 1;\n// N.\nint64 n = 2;\n}").contains("TYPE_INT64"));
+        assert!(refused("// A.\nmessage A {\n// Id.\nstring a_id = 1;\n// N.\nfloat n = 2;\n}").contains("TYPE_FLOAT"));
         let oneof = "// A.\nmessage A {\n// Id.\nstring a_id = 1;\noneof x {\n// B.\nstring b = 2;\n}\n}";
         assert!(refused(oneof).contains("oneof"));
     }

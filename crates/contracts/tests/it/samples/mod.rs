@@ -1,5 +1,6 @@
 //! One fully populated event of each type, a file for each service.
 
+mod ai;
 mod auth;
 mod users;
 
@@ -47,6 +48,7 @@ fn s(text: &str) -> String {
 /// Every event type of the catalogue once.
 pub fn all() -> Vec<Sample> {
     let mut all = Vec::new();
+    all.extend(ai::all());
     all.extend(auth::all());
     all.extend(users::all());
     all

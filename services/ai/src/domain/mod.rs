@@ -1,0 +1,9 @@
+//! Types and rules of the model gateway; no I/O.
+
+pub mod caller;
+pub mod chat;
+pub mod embedding;
+pub mod model;
+pub mod money;
+pub mod provider;
+pub mod warnings;

@@ -1,0 +1,93 @@
+//! Errors of the model routes, in the words of each protocol.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::domain::chat::Dialect;
+
+/// OpenAI's `type` (and its Anthropic counterpart).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorType {
+    InvalidRequest,
+    Authentication,
+    Permission,
+    NotFound,
+    TooLarge,
+    RateLimit,
+    /// OpenAI's `insufficient_quota`, a 429 as well.
+    InsufficientQuota,
+    /// Ours or the provider's.
+    Server,
+    /// Nobody could answer just now; trying again may help.
+    Overloaded,
+    Timeout,
+}
+
+/// An error before it is put into a protocol's form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiError {
+    pub status: u16,
+    pub kind: ErrorType,
+    /// Stable, `snake_case`: `model_not_found`, `context_length_exceeded`. A row of [`crate::error::CODES`].
+    pub code: &'static str,
+    /// For people; never names a provider's address or key.
+    pub message: String,
+    /// The field at fault: `messages[2].content`.
+    pub param: Option<String>,
+    pub retry_after: Option<Duration>,
+}
+
+impl ApiError {
+    /// 400 about one field.
+    pub fn invalid(code: &'static str, param: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            status: 400,
+            kind: ErrorType::InvalidRequest,
+            code,
+            message: message.into(),
+            param: Some(param.into()),
+            retry_after: None,
+        }
+    }
+
+    /// The body in the form of the dialect.
+    pub fn body(&self, dialect: Dialect) -> Value {
+        match dialect {
+            Dialect::ChatCompletions | Dialect::Responses => json!({"error": {
+                "message": self.message,
+                "type": self.openai_type(),
+                "param": self.param,
+                "code": self.code,
+            }}),
+            Dialect::Messages => {
+                json!({"type": "error", "error": {"type": self.anthropic_type(), "message": self.message}})
+            }
+        }
+    }
+
+    fn openai_type(&self) -> &'static str {
+        match self.kind {
+            ErrorType::InvalidRequest | ErrorType::NotFound | ErrorType::TooLarge => "invalid_request_error",
+            ErrorType::Authentication => "authentication_error",
+            ErrorType::Permission => "permission_error",
+            ErrorType::RateLimit => "rate_limit_error",
+            ErrorType::InsufficientQuota => "insufficient_quota",
+            ErrorType::Server | ErrorType::Overloaded | ErrorType::Timeout => "server_error",
+        }
+    }
+
+    fn anthropic_type(&self) -> &'static str {
+        match self.kind {
+            ErrorType::InvalidRequest => "invalid_request_error",
+            ErrorType::Authentication => "authentication_error",
+            ErrorType::Permission => "permission_error",
+            ErrorType::NotFound => "not_found_error",
+            ErrorType::TooLarge => "request_too_large",
+            ErrorType::RateLimit | ErrorType::InsufficientQuota => "rate_limit_error",
+            ErrorType::Server => "api_error",
+            ErrorType::Overloaded => "overloaded_error",
+            ErrorType::Timeout => "timeout_error",
+        }
+    }
+}
