@@ -1,5 +1,5 @@
 //! What happens around every request, in one layer: request id, trace, limits, deadline, panics, metrics, security
-//! headers, and the promise that every error leaves as a problem document.
+//! headers, and the promise that every error leaves as a problem document, or in the [form](super::dialect) of its route.
 //!
 //! One layer because each one more would box the request's future once more, and because the parts share their facts.
 use std::{panic::AssertUnwindSafe, sync::Arc};
@@ -28,11 +28,14 @@ use super::{
     body::{Bounds, bounded},
     codes,
     context::{REQUEST_ID, RequestIdText},
+    dialect::{ErrorForm, error_form},
     framework,
     metrics::{self, InFlight},
-    problem::PROBLEM_JSON,
 };
 use crate::{Lifecycle, Phase, telemetry};
+
+/// Where Anthropic's client libraries look for the request's id.
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// What the layer needs to know about its service.
 pub(super) struct Edge {
@@ -48,6 +51,7 @@ struct Facts {
     path: String,
     method: &'static str,
     route: Option<String>,
+    form: ErrorForm,
 }
 
 impl Facts {
@@ -69,6 +73,7 @@ pub(super) async fn edge<B: MessageBody + 'static>(
         path: req.path().to_owned(),
         method: metrics::method_label(req.method()),
         route: req.match_pattern(),
+        form: error_form(req.path(), req.headers()),
     };
     req.extensions_mut().insert(facts.id.clone());
     let span = span(&edge, &facts, &req);
@@ -168,7 +173,7 @@ impl Edge {
         Ok(())
     }
 
-    /// Makes every error a problem document and puts the common headers on every answer.
+    /// Gives every error its form and puts the common headers on every answer.
     fn finish(
         &self,
         facts: &Facts,
@@ -178,14 +183,14 @@ impl Edge {
             Ok(response) => {
                 let (request, mut response) = response.into_parts();
                 if response.status().as_u16() >= 400 {
-                    response = as_problem(facts, response);
+                    response = in_form(facts, response);
                 }
                 self.put_headers(facts, &mut response);
                 Ok(ServiceResponse::new(request, response))
             }
             // There is no request any more to answer to, so the whole answer travels inside the error.
             Err(error) => {
-                let mut response = as_problem(facts, HttpResponse::from_error(error));
+                let mut response = in_form(facts, HttpResponse::from_error(error));
                 self.put_headers(facts, &mut response);
                 Err(InternalError::from_response("answered", response).into())
             }
@@ -201,6 +206,9 @@ impl Edge {
         }
         let headers = response.headers_mut();
         headers.insert(REQUEST_ID.clone(), facts.id.header());
+        if facts.form == ErrorForm::Anthropic {
+            headers.insert(ANTHROPIC_REQUEST_ID, facts.id.header());
+        }
         let mut default = |name: HeaderName, value: &'static str| {
             if !headers.contains_key(&name) {
                 headers.insert(name, HeaderValue::from_static(value));
@@ -217,9 +225,10 @@ impl Edge {
     }
 }
 
-/// Binds a problem to its request, and makes one of the framework's plain error answers. Other forms of error (a
-/// proxied answer, the form of another API) have a content type of their own and pass. Logs what the operator must see, once.
-fn as_problem(facts: &Facts, mut response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
+/// Binds a problem to its request, and makes one of the framework's plain error answers; writes it in the form of the
+/// route. What has a content type of its own already (a proxied answer, a service's own form) passes. Logs what the
+/// operator must see, once.
+fn in_form(facts: &Facts, mut response: HttpResponse<BoxBody>) -> HttpResponse<BoxBody> {
     let (id, path) = (facts.id.as_str(), facts.path.as_str());
     let known = response.error().and_then(|error| error.as_error::<Problem>());
     let body = match (known, response.error()) {
@@ -245,8 +254,8 @@ fn as_problem(facts: &Facts, mut response: HttpResponse<BoxBody>) -> HttpRespons
     if let Ok(status) = StatusCode::from_u16(body.status) {
         *response.status_mut() = status;
     }
-    let mut response = response.map_body(|_, _| BoxBody::new(body.to_json()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    let mut response = response.map_body(|_, _| BoxBody::new(facts.form.render(&body)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(facts.form.content_type()));
     response
 }
 

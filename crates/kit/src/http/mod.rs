@@ -7,6 +7,7 @@
 mod body;
 pub mod codes;
 mod context;
+pub mod dialect;
 mod edge;
 mod etag;
 mod framework;
@@ -26,6 +27,7 @@ mod stored;
 mod validation;
 
 pub use context::{REQUEST_ID, RequestContext, RequestIdText};
+pub use dialect::{ErrorForm, error_form};
 pub use etag::{IfMatch, etag};
 pub use health::{CheckReport, ReadyReport};
 pub use idempotency::{IdempotencyKey, body_hash};

@@ -7,6 +7,7 @@
 )]
 
 mod exports;
+mod http_dialect;
 mod http_edge;
 mod http_extractors;
 mod http_support;
