@@ -2,9 +2,13 @@
 //!
 //! A real local server that checks what it is sent. Tests of auth itself do not need it.
 
+mod api_keys;
+
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
+    net::IpAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use actix_web::{
@@ -13,7 +17,7 @@ use actix_web::{
     web::{Data, Form, get, post},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use contracts::{ScopeSet, UserId};
+use contracts::{ApiKeyId, Scope, ScopeSet, UserId};
 use kit::{
     Clock, RandomIds,
     auth::{Claims, JwkSet, ServiceClaims, SigningKey, sign},
@@ -21,6 +25,7 @@ use kit::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::api_keys::ApiKeys;
 use crate::{Actor, actor::id};
 
 /// Seconds that a token lives, as in production.
@@ -39,7 +44,9 @@ struct Inner {
     clock: Arc<dyn Clock>,
     people: Mutex<HashMap<UserId, Value>>,
     user_tokens: Mutex<HashMap<String, UserId>>,
-    service_tokens: Mutex<HashSet<String>>,
+    /// The client of each, and the service that it is for.
+    service_tokens: Mutex<HashMap<String, (String, String)>>,
+    api_keys: ApiKeys,
 }
 
 impl AuthStub {
@@ -56,6 +63,7 @@ impl AuthStub {
             people: Mutex::default(),
             user_tokens: Mutex::default(),
             service_tokens: Mutex::default(),
+            api_keys: ApiKeys::default(),
         });
         let data = Data::from(Arc::clone(&inner));
         let server = HttpServer::new(move || {
@@ -64,6 +72,7 @@ impl AuthStub {
                 .route("/.well-known/jwks.json", get().to(jwks))
                 .route("/internal/token", post().to(token))
                 .route("/internal/revocations", get().to(revocations))
+                .route("/internal/api-keys/exchange", post().to(api_keys::exchange))
                 .route("/v1/auth/me", get().to(me))
         })
         .workers(1)
@@ -89,27 +98,39 @@ impl AuthStub {
 
     /// An access token with some of its claims bent.
     pub fn token_with(&self, actor: &Actor, bend: impl FnOnce(&mut Claims)) -> String {
-        let now = self.inner.clock.now().timestamp();
-        let mut claims = Claims {
-            iss: Self::ISSUER.into(),
-            aud: "brainops".into(),
-            sub: actor.user,
-            org: actor.org,
-            sid: actor.session,
-            role: actor.role,
-            scope: actor.role.scopes().iter().copied().collect::<ScopeSet>(),
-            amr: vec!["pwd".into()],
-            auth_time: now,
-            iat: now,
-            nbf: now,
-            exp: now + TOKEN_LIFE,
-            jti: id(),
-            api_key: None,
-        };
-        bend(&mut claims);
-        let token = sign(&claims, &self.inner.key).expect("a token");
-        self.inner.user_tokens.lock().expect("no panic").insert(token.clone(), actor.user);
-        token
+        self.inner.user_token(actor, bend)
+    }
+
+    /// An API key of somebody, as auth would show it once. What it allows is held within the role when it is exchanged.
+    pub fn api_key(&self, actor: &Actor, scopes: &[Scope]) -> String {
+        self.inner.api_keys.make(actor, scopes)
+    }
+
+    /// From now on the key is not exchanged any more. Publishing the event is the test's own matter.
+    ///
+    /// # Panics
+    /// When the stub never made the key.
+    pub fn revoke_api_key(&self, key: &str) {
+        self.inner.api_keys.revoke(key);
+    }
+
+    /// From now on the key gives these scopes, as after a `PATCH`.
+    ///
+    /// # Panics
+    /// When the stub never made the key.
+    pub fn change_api_key(&self, key: &str, scopes: &[Scope]) {
+        self.inner.api_keys.change(key, scopes);
+    }
+
+    /// Every exchange of a key so far, refused ones included: which key it said to be (`None` for a malformed one), and
+    /// the client's address.
+    pub fn exchanges(&self) -> Vec<(Option<ApiKeyId>, Option<IpAddr>)> {
+        self.inner.api_keys.exchanges()
+    }
+
+    /// How long each exchange takes from now on, so that callers can meet while one is under way.
+    pub fn slow_exchanges(&self, by: Duration) {
+        self.inner.api_keys.slow(by);
     }
 
     /// A token for `client` to call `audience`.
@@ -131,6 +152,30 @@ impl Drop for AuthStub {
 }
 
 impl Inner {
+    fn user_token(&self, actor: &Actor, bend: impl FnOnce(&mut Claims)) -> String {
+        let now = self.clock.now().timestamp();
+        let mut claims = Claims {
+            iss: AuthStub::ISSUER.into(),
+            aud: "brainops".into(),
+            sub: actor.user,
+            org: actor.org,
+            sid: actor.session,
+            role: actor.role,
+            scope: actor.role.scopes().iter().copied().collect::<ScopeSet>(),
+            amr: vec!["pwd".into()],
+            auth_time: now,
+            iat: now,
+            nbf: now,
+            exp: now + TOKEN_LIFE,
+            jti: id(),
+            api_key: None,
+        };
+        bend(&mut claims);
+        let token = sign(&claims, &self.key).expect("a token");
+        self.user_tokens.lock().expect("no panic").insert(token.clone(), actor.user);
+        token
+    }
+
     fn service_token(&self, client: &str, audience: &str) -> String {
         let now = self.clock.now().timestamp();
         let claims = ServiceClaims {
@@ -144,7 +189,8 @@ impl Inner {
             jti: id(),
         };
         let token = sign(&claims, &self.key).expect("a token");
-        self.service_tokens.lock().expect("no panic").insert(token.clone());
+        let both = (client.to_owned(), audience.to_owned());
+        self.service_tokens.lock().expect("no panic").insert(token.clone(), both);
         token
     }
 }
@@ -176,7 +222,7 @@ async fn token(stub: Data<Inner>, request: HttpRequest, form: Form<TokenRequest>
 
 async fn revocations(stub: Data<Inner>, request: HttpRequest) -> HttpResponse {
     let token = bearer(&request).unwrap_or_default();
-    if stub.service_tokens.lock().expect("no panic").contains(&token) {
+    if stub.service_tokens.lock().expect("no panic").contains_key(&token) {
         HttpResponse::Ok().json(json!({"items": []}))
     } else {
         HttpResponse::Unauthorized().finish()

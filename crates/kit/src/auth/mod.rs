@@ -5,6 +5,7 @@
 //! service being called). Neither is ever good where the other is expected.
 
 mod access_token;
+mod api_key;
 mod claims;
 mod client_credentials;
 mod deny_list;
@@ -18,6 +19,7 @@ mod signing;
 mod verifier;
 
 pub use access_token::AccessToken;
+pub use api_key::{ApiKeyEnvironment, ApiKeyText, MalformedApiKey};
 pub use claims::{Claims, ServiceClaims};
 pub use client_credentials::{ClientCredentials, CredentialsError};
 pub use deny_list::DenyList;
