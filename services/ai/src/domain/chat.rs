@@ -59,8 +59,50 @@ pub struct ChatRequest {
     pub stream: bool,
     /// A stream ends with its usage (always so in the dialects that do it by themselves).
     pub include_usage: bool,
-    /// Fields of the dialect that this type does not know.
+    /// Fields that this type does not know, in the words of the caller's family: those of chat completions for both of
+    /// OpenAI's dialects, those of messages for Anthropic's.
     pub extra: Map<String, Value>,
+    /// What the caller asks of us and not of the model.
+    pub brainops: BrainOps,
+    /// What only the form of the answer depends on; no provider sees it.
+    pub echo: Echo,
+}
+
+/// The `brainops` object of a body, or the headers that stand for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BrainOps {
+    /// The conversation that the call belongs to.
+    pub session_id: Option<String>,
+    /// Look into memory first.
+    pub recall: Option<Recall>,
+    /// Keep this turn in memory.
+    pub remember: bool,
+    /// Whether an earlier answer to the same request will do; `None`: as the key or the organization has it.
+    pub cache: Option<CacheMode>,
+}
+
+/// What to recall from memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Recall {
+    /// How many memories, at most.
+    pub top_k: u32,
+}
+
+/// The exact response cache, for one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheMode {
+    Use,
+    Off,
+}
+
+/// Pieces of a request that its answer repeats or follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Echo {
+    /// The `instructions` of responses; the model reads them as the first message.
+    pub instructions: Option<String>,
+    /// The tools came as `functions`, which chat completions had before it had tools, so calls leave as `function_call`.
+    pub legacy_functions: bool,
 }
 
 /// How the next token is chosen.
@@ -82,10 +124,11 @@ pub struct Logprobs {
     pub top: Option<u8>,
 }
 
-/// How much the model may think before it answers.
+/// How much the model may think before it answers. Nothing but `None` is Anthropic's `adaptive`: as much as the model
+/// sees fit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Reasoning {
-    /// `minimal`, `low`, `medium`, `high`, … as OpenAI has it.
+    /// `minimal`, `low`, `medium`, `high`, … as OpenAI has it; `none` is Anthropic's `disabled`.
     pub effort: Option<String>,
     /// Tokens for thinking, as Anthropic and Gemini have it.
     pub budget_tokens: Option<u32>,
@@ -162,7 +205,8 @@ pub enum Part {
     Refusal {
         text: String,
     },
-    /// A part that only its own dialect knows.
+    /// A part that only its own dialect knows, whole. In an assistant's message of chat completions it may be a tool call
+    /// of another type than `function`.
     Other(Value),
 }
 
@@ -204,7 +248,8 @@ pub enum Tool {
         strict: Option<bool>,
         cache: Option<Value>,
     },
-    /// A tool that the provider runs itself; passed through to the same family.
+    /// A tool that the provider runs itself, or of a type that only its dialect knows; passed through to the same
+    /// family, whole.
     Other(Value),
 }
 
@@ -215,6 +260,7 @@ pub enum ToolChoice {
     /// Some tool must be called.
     Required,
     Function(String),
+    /// Whole, in the words of the caller's family as in [`ChatRequest::extra`]: `allowed_tools`, `custom`.
     Other(Value),
 }
 
