@@ -43,6 +43,7 @@ pub const CATALOGUE: &[crate::EventKind] = &[
     crate::EventKind { event_type: "brainops.auth.session_started.v1", service: "auth", aggregate: "session", summary: "A session began: access tokens with this session id may appear from now on." },
     crate::EventKind { event_type: "brainops.auth.session_revoked.v1", service: "auth", aggregate: "session", summary: "A session ended before its time. Its access tokens must be refused from now on." },
     crate::EventKind { event_type: "brainops.auth.api_key_created.v1", service: "auth", aggregate: "api_key", summary: "An API key was made." },
+    crate::EventKind { event_type: "brainops.auth.api_key_updated.v1", service: "auth", aggregate: "api_key", summary: "What an API key allows has changed: by its owner's hand, or because the owner's role did. Tokens that were exchanged for it before may say too much; whoever keeps one asks for another." },
     crate::EventKind { event_type: "brainops.auth.api_key_revoked.v1", service: "auth", aggregate: "api_key", summary: "An API key must be refused from now on, and so must every token that was exchanged for it." },
     crate::EventKind { event_type: "brainops.auth.signing_key_rotated.v1", service: "auth", aggregate: "signing_key", summary: "Another key signs access tokens from now on. It was already published in the JWKS before." },
     crate::EventKind { event_type: "brainops.auth.user_disabled.v1", service: "auth", aggregate: "user", summary: "The account was closed by an administrator. Every token of the user must be refused from now on." },

@@ -174,6 +174,41 @@ pub struct ApiKeyCreated {
     #[prost(message, optional, tag = "8")]
     pub expires_at: ::core::option::Option<crate::Timestamp>,
 }
+/// What an API key allows has changed: by its owner's hand, or because the owner's role did. Tokens that were exchanged for
+/// it before may say too much; whoever keeps one asks for another.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApiKeyUpdated {
+    /// The key's public id; never the key.
+    #[prost(string, tag = "1")]
+    pub api_key_id: ::prost::alloc::string::String,
+    /// The organization that the key acts in.
+    #[prost(string, tag = "2")]
+    pub organization_id: ::prost::alloc::string::String,
+    /// The user who owns the key; absent when a service account owns it.
+    #[prost(string, optional, tag = "3")]
+    pub user_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// The service account that owns the key; absent when a user owns it.
+    #[prost(string, optional, tag = "4")]
+    pub service_account_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// Why: `edited`, `replaced` (by its successor; it works until `expires_at`), `role_changed`.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// Name that the owner gave it.
+    #[prost(string, tag = "6")]
+    pub name: ::prost::alloc::string::String,
+    /// What the key may do at most, such as `ai:invoke`; the owner's role may allow less.
+    #[prost(string, repeated, tag = "7")]
+    pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether it works from some networks only.
+    #[prost(bool, tag = "8")]
+    pub network_restricted: bool,
+    /// When the change was made.
+    #[prost(message, optional, tag = "9")]
+    pub updated_at: ::core::option::Option<crate::Timestamp>,
+    /// When it stops working; absent when it has no end.
+    #[prost(message, optional, tag = "10")]
+    pub expires_at: ::core::option::Option<crate::Timestamp>,
+}
 /// An API key must be refused from now on, and so must every token that was exchanged for it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ApiKeyRevoked {
@@ -183,7 +218,7 @@ pub struct ApiKeyRevoked {
     /// The organization that the key acted in.
     #[prost(string, tag = "2")]
     pub organization_id: ::prost::alloc::string::String,
-    /// Why: `revoked`, `rotated`, `owner_disabled`, `leaked`.
+    /// Why: `revoked`, `rotated`, `owner_disabled`, `owner_removed`, `organization_deleted`, `leaked`.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
     /// When it ceased to work.
@@ -614,6 +649,261 @@ impl<'de> serde::Deserialize<'de> for ApiKeyRevoked {
             }
         }
         deserializer.deserialize_struct("brainops.auth.v1.ApiKeyRevoked", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for ApiKeyUpdated {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("brainops.auth.v1.ApiKeyUpdated", len)?;
+        if true {
+            struct_ser.serialize_field("api_key_id", &self.api_key_id)?;
+        }
+        if true {
+            struct_ser.serialize_field("organization_id", &self.organization_id)?;
+        }
+        if let Some(v) = self.user_id.as_ref() {
+            struct_ser.serialize_field("user_id", v)?;
+        }
+        if let Some(v) = self.service_account_id.as_ref() {
+            struct_ser.serialize_field("service_account_id", v)?;
+        }
+        if true {
+            struct_ser.serialize_field("reason", &self.reason)?;
+        }
+        if true {
+            struct_ser.serialize_field("name", &self.name)?;
+        }
+        if true {
+            struct_ser.serialize_field("scopes", &self.scopes)?;
+        }
+        if true {
+            struct_ser.serialize_field("network_restricted", &self.network_restricted)?;
+        }
+        if let Some(v) = self.updated_at.as_ref() {
+            struct_ser.serialize_field("updated_at", v)?;
+        }
+        if let Some(v) = self.expires_at.as_ref() {
+            struct_ser.serialize_field("expires_at", v)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for ApiKeyUpdated {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "api_key_id",
+            "apiKeyId",
+            "organization_id",
+            "organizationId",
+            "user_id",
+            "userId",
+            "service_account_id",
+            "serviceAccountId",
+            "reason",
+            "name",
+            "scopes",
+            "network_restricted",
+            "networkRestricted",
+            "updated_at",
+            "updatedAt",
+            "expires_at",
+            "expiresAt",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            ApiKeyId,
+            OrganizationId,
+            UserId,
+            ServiceAccountId,
+            Reason,
+            Name,
+            Scopes,
+            NetworkRestricted,
+            UpdatedAt,
+            ExpiresAt,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "apiKeyId" | "api_key_id" => Ok(GeneratedField::ApiKeyId),
+                            "organizationId" | "organization_id" => Ok(GeneratedField::OrganizationId),
+                            "userId" | "user_id" => Ok(GeneratedField::UserId),
+                            "serviceAccountId" | "service_account_id" => Ok(GeneratedField::ServiceAccountId),
+                            "reason" => Ok(GeneratedField::Reason),
+                            "name" => Ok(GeneratedField::Name),
+                            "scopes" => Ok(GeneratedField::Scopes),
+                            "networkRestricted" | "network_restricted" => Ok(GeneratedField::NetworkRestricted),
+                            "updatedAt" | "updated_at" => Ok(GeneratedField::UpdatedAt),
+                            "expiresAt" | "expires_at" => Ok(GeneratedField::ExpiresAt),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = ApiKeyUpdated;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct brainops.auth.v1.ApiKeyUpdated")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<ApiKeyUpdated, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut api_key_id__ = None;
+                let mut organization_id__ = None;
+                let mut user_id__ = None;
+                let mut service_account_id__ = None;
+                let mut reason__ = None;
+                let mut name__ = None;
+                let mut scopes__ = None;
+                let mut network_restricted__ = None;
+                let mut updated_at__ = None;
+                let mut expires_at__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::ApiKeyId => {
+                            if api_key_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("apiKeyId"));
+                            }
+                            api_key_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::OrganizationId => {
+                            if organization_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("organizationId"));
+                            }
+                            organization_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::UserId => {
+                            if user_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("userId"));
+                            }
+                            user_id__ = map_.next_value()?;
+                        }
+                        GeneratedField::ServiceAccountId => {
+                            if service_account_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("serviceAccountId"));
+                            }
+                            service_account_id__ = map_.next_value()?;
+                        }
+                        GeneratedField::Reason => {
+                            if reason__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("reason"));
+                            }
+                            reason__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Name => {
+                            if name__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("name"));
+                            }
+                            name__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Scopes => {
+                            if scopes__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("scopes"));
+                            }
+                            scopes__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::NetworkRestricted => {
+                            if network_restricted__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("networkRestricted"));
+                            }
+                            network_restricted__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::UpdatedAt => {
+                            if updated_at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("updatedAt"));
+                            }
+                            updated_at__ = map_.next_value()?;
+                        }
+                        GeneratedField::ExpiresAt => {
+                            if expires_at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("expiresAt"));
+                            }
+                            expires_at__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(ApiKeyUpdated {
+                    api_key_id: api_key_id__.unwrap_or_default(),
+                    organization_id: organization_id__.unwrap_or_default(),
+                    user_id: user_id__,
+                    service_account_id: service_account_id__,
+                    reason: reason__.unwrap_or_default(),
+                    name: name__.unwrap_or_default(),
+                    scopes: scopes__.unwrap_or_default(),
+                    network_restricted: network_restricted__.unwrap_or_default(),
+                    updated_at: updated_at__,
+                    expires_at: expires_at__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("brainops.auth.v1.ApiKeyUpdated", FIELDS, GeneratedVisitor)
     }
 }
 impl serde::Serialize for EmailVerified {
@@ -2360,6 +2650,15 @@ impl crate::Event for SessionRevoked {
 }
 impl crate::Event for ApiKeyCreated {
     const TYPE: &'static str = "brainops.auth.api_key_created.v1";
+    const SERVICE: &'static str = "auth";
+    const AGGREGATE: &'static str = "api_key";
+
+    fn subject(&self) -> &str {
+        &self.api_key_id
+    }
+}
+impl crate::Event for ApiKeyUpdated {
+    const TYPE: &'static str = "brainops.auth.api_key_updated.v1";
     const SERVICE: &'static str = "auth";
     const AGGREGATE: &'static str = "api_key";
 

@@ -75,6 +75,19 @@ pub fn all() -> Vec<Sample> {
             created_at: at(8),
             expires_at: at(38),
         }),
+        sample(&auth::ApiKeyUpdated {
+            api_key_id: s(API_KEY),
+            organization_id: s(ORG),
+            // As above.
+            user_id: Some(s(USER)),
+            service_account_id: Some(s(SERVICE_ACCOUNT)),
+            reason: s("edited"),
+            name: s("build server"),
+            scopes: vec![s("ai:invoke")],
+            network_restricted: true,
+            updated_at: at(8),
+            expires_at: at(38),
+        }),
         sample(&auth::ApiKeyRevoked {
             api_key_id: s(API_KEY),
             organization_id: s(ORG),
