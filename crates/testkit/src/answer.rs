@@ -48,6 +48,26 @@ impl Answer {
         problem
     }
 
+    /// The `code` of an error in OpenAI's form, after a look at that form.
+    #[track_caller]
+    pub fn openai_error(&self, status: u16) -> String {
+        let body: Value = self.json(status);
+        assert_eq!(self.header("content-type"), Some("application/json"), "{body}");
+        let error = &body["error"];
+        assert!(error["message"].is_string() && error["type"].is_string() && error.get("param").is_some(), "{body}");
+        error["code"].as_str().unwrap_or_else(|| panic!("no code in {body}")).to_owned()
+    }
+
+    /// The type of an error in Anthropic's form, after a look at that form.
+    #[track_caller]
+    pub fn anthropic_error(&self, status: u16) -> String {
+        let body: Value = self.json(status);
+        assert_eq!(self.header("content-type"), Some("application/json"), "{body}");
+        assert_eq!(body["type"], "error", "{body}");
+        assert!(body["error"]["message"].is_string(), "{body}");
+        body["error"]["type"].as_str().unwrap_or_else(|| panic!("no type in {body}")).to_owned()
+    }
+
     /// The names of the fields that a problem finds at fault, sorted.
     #[track_caller]
     pub fn bad_fields(&self, status: u16) -> Vec<String> {

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use kit::config::{IdentitySettings, Millis};
+use kit::http::BodyLimit;
 use kit::{Env, HttpOptions, Settings};
 use url::Url;
 
-use crate::domain::route::Service;
+use crate::domain::route::{Class, ROUTES};
+use crate::domain::service::{Service, Variable, Variables};
 
 /// What an operator decides about the gateway.
 #[derive(Clone, Debug)]
@@ -17,14 +19,12 @@ pub struct Config {
     pub identity: IdentitySettings,
     /// The broker, for revocations. Without it a revoked token works until it expires.
     pub events: Option<events::Settings>,
-    /// Where each service listens, in the order of [`Service::ALL`].
+    /// Where each service listens that this installation has.
     pub upstreams: Vec<UpstreamConfig>,
     /// Origins that browsers may call from, exactly as they send them.
     pub cors_origins: Vec<String>,
-    /// How long a call may take, part by part.
-    pub deadlines: Deadlines,
-    /// Largest request body in bytes.
-    pub max_body_bytes: usize,
+    /// What a call may take.
+    pub limits: Limits,
     /// Between two looks at each replica.
     pub health_interval: Duration,
     /// Peers whose `X-Forwarded-For` is believed: the load balancers in front of the gateway.
@@ -49,6 +49,34 @@ pub struct ReplicaConfig {
     pub private: Url,
 }
 
+/// What a call may take, by its class.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Of [`Class::Ordinary`].
+    pub ordinary: CallLimits,
+    /// Of [`Class::Model`].
+    pub model: CallLimits,
+}
+
+impl Limits {
+    /// Those of a class.
+    pub fn of(&self, class: Class) -> &CallLimits {
+        match class {
+            Class::Ordinary => &self.ordinary,
+            Class::Model => &self.model,
+        }
+    }
+}
+
+/// What one call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    /// Largest request body, in bytes.
+    pub body_bytes: usize,
+    /// How long it may take, part by part.
+    pub deadlines: Deadlines,
+}
+
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
@@ -67,43 +95,9 @@ impl Settings for Config {
         Self {
             identity: Settings::read(env),
             events: read_events(env),
-            upstreams: vec![
-                read_upstream(
-                    env,
-                    Service::Auth,
-                    (
-                        "BRAINOPS_UPSTREAM_AUTH",
-                        "Base URLs of the replicas of auth, comma separated.",
-                        "http://auth:8080",
-                    ),
-                    (
-                        "BRAINOPS_UPSTREAM_AUTH_PRIVATE",
-                        "Base URLs of their private ports, in the same order.",
-                        "http://auth:9090",
-                    ),
-                ),
-                read_upstream(
-                    env,
-                    Service::Users,
-                    (
-                        "BRAINOPS_UPSTREAM_USERS",
-                        "Base URLs of the replicas of users, comma separated.",
-                        "http://users:8080",
-                    ),
-                    (
-                        "BRAINOPS_UPSTREAM_USERS_PRIVATE",
-                        "Base URLs of their private ports, in the same order.",
-                        "http://users:9090",
-                    ),
-                ),
-            ],
+            upstreams: Service::ALL.iter().filter_map(|service| read_upstream(env, *service)).collect(),
             cors_origins: read_origins(env),
-            deadlines: Deadlines::read(env),
-            max_body_bytes: env.or(
-                "BRAINOPS_MAX_BODY_BYTES",
-                "Largest request body that the gateway passes on.",
-                "1048576",
-            ),
+            limits: Limits::read(env),
             health_interval: env
                 .or::<Millis>(
                     "BRAINOPS_HEALTH_INTERVAL_MS",
@@ -119,10 +113,19 @@ impl Settings for Config {
 impl Config {
     /// What the HTTP server must know of it.
     pub fn http_options(&self) -> HttpOptions {
+        let Limits { ordinary, model } = self.limits;
+        let models = ROUTES.iter().filter(|route| route.class == Class::Model);
         HttpOptions {
-            body_limit: self.max_body_bytes,
-            body_timeout: self.deadlines.total,
-            body_idle_timeout: self.deadlines.upload_idle,
+            body_limit: ordinary.body_bytes,
+            body_timeout: ordinary.deadlines.total,
+            body_limits: models
+                .map(|route| BodyLimit {
+                    route: route.template().into(),
+                    bytes: model.body_bytes,
+                    timeout: model.deadlines.total,
+                })
+                .collect(),
+            body_idle_timeout: ordinary.deadlines.upload_idle,
             // A call has a deadline of its own, which knows event streams.
             handler_timeout: None,
             https: self.identity.issuer.scheme() == "https",
@@ -132,37 +135,49 @@ impl Config {
     }
 }
 
-impl Settings for Deadlines {
+impl Settings for Limits {
     fn read(env: &mut Env) -> Self {
+        let mut ms = |name, help, default| env.or::<Millis>(name, help, default).0;
+        let ordinary = Deadlines {
+            connect: ms("BRAINOPS_CONNECT_TIMEOUT_MS", "How long the gateway tries to connect to a replica.", "1000"),
+            total: ms(
+                "BRAINOPS_REQUEST_TIMEOUT_MS",
+                "How long a call through the gateway may take as a whole; event streams have no such limit.",
+                "30000",
+            ),
+            upload_idle: ms(
+                "BRAINOPS_UPLOAD_IDLE_TIMEOUT_MS",
+                "How long a client may pause while it sends a body to the gateway.",
+                "10000",
+            ),
+            answer_idle: ms(
+                "BRAINOPS_ANSWER_IDLE_TIMEOUT_MS",
+                "How long a service may pause while it sends an answer; more than the heartbeat of event streams.",
+                "60000",
+            ),
+        };
+        let model = Deadlines {
+            total: ms(
+                "BRAINOPS_MODEL_REQUEST_TIMEOUT_MS",
+                "The same as BRAINOPS_REQUEST_TIMEOUT_MS for calls of language models; a stream must begin within it.",
+                "600000",
+            ),
+            answer_idle: ms(
+                "BRAINOPS_MODEL_ANSWER_IDLE_TIMEOUT_MS",
+                "The same as BRAINOPS_ANSWER_IDLE_TIMEOUT_MS for calls of language models, which may think in between.",
+                "300000",
+            ),
+            ..ordinary
+        };
+        let max_body = env.or("BRAINOPS_MAX_BODY_BYTES", "Largest request body that the gateway passes on.", "1048576");
+        let max_model_body = env.or(
+            "BRAINOPS_MODEL_MAX_BODY_BYTES",
+            "The same for calls of language models, which may hold images.",
+            "20971520",
+        );
         Self {
-            connect: env
-                .or::<Millis>(
-                    "BRAINOPS_CONNECT_TIMEOUT_MS",
-                    "How long the gateway tries to connect to a replica.",
-                    "1000",
-                )
-                .0,
-            total: env
-                .or::<Millis>(
-                    "BRAINOPS_REQUEST_TIMEOUT_MS",
-                    "How long a call through the gateway may take as a whole; event streams have no such limit.",
-                    "30000",
-                )
-                .0,
-            upload_idle: env
-                .or::<Millis>(
-                    "BRAINOPS_UPLOAD_IDLE_TIMEOUT_MS",
-                    "How long a client may pause while it sends a body to the gateway.",
-                    "10000",
-                )
-                .0,
-            answer_idle: env
-                .or::<Millis>(
-                    "BRAINOPS_ANSWER_IDLE_TIMEOUT_MS",
-                    "How long a service may pause while it sends an answer; more than the heartbeat of event streams.",
-                    "60000",
-                )
-                .0,
+            ordinary: CallLimits { body_bytes: max_body, deadlines: ordinary },
+            model: CallLimits { body_bytes: max_model_body, deadlines: model },
         }
     }
 }
@@ -177,27 +192,38 @@ fn read_events(env: &mut Env) -> Option<events::Settings> {
     url.map(|url| events::Settings { url, namespace })
 }
 
-type Named = (&'static str, &'static str, &'static str);
-
-fn read_upstream(env: &mut Env, service: Service, public: Named, private: Named) -> UpstreamConfig {
-    let publics: Vec<Url> = env.required(public.0, public.1, public.2);
-    let privates: Vec<Url> = env.required(private.0, private.1, private.2);
-    // An empty list here is a value that was reported already.
-    if !publics.is_empty() && !privates.is_empty() && publics.len() != privates.len() {
+/// None for a service that this installation does not have.
+fn read_upstream(env: &mut Env, service: Service) -> Option<UpstreamConfig> {
+    let Variables { public, private } = service.variables();
+    let mut read = |variable: Variable| -> Option<Vec<Url>> {
+        if service.is_optional() {
+            env.optional(variable.name, variable.help)
+        } else {
+            Some(env.required(variable.name, variable.help, variable.example))
+        }
+    };
+    let (publics, privates) = (read(public), read(private));
+    if publics.is_none() && privates.is_none() {
+        return None;
+    }
+    // A list that is there and empty is a value that was reported already.
+    let reported = [&publics, &privates].iter().any(|urls| urls.as_ref().is_some_and(Vec::is_empty));
+    let (publics, privates) = (publics.unwrap_or_default(), privates.unwrap_or_default());
+    if !reported && publics.len() != privates.len() {
         env.refuse(
-            private.0,
+            private.name,
             format!("{} URLs", privates.len()),
-            format!("{} URLs, one for each of {}", publics.len(), public.0),
+            format!("{} URLs, one for each of {}", publics.len(), public.name),
         );
     }
-    for (name, urls) in [(public.0, &publics), (private.0, &privates)] {
+    for (name, urls) in [(public.name, &publics), (private.name, &privates)] {
         if let Some(url) = urls.iter().find(|url| url.scheme() != "http" || url.path() != "/") {
             env.refuse(name, url.to_string(), "http URLs without a path");
         }
     }
     let replicas =
         publics.into_iter().zip(privates).map(|(public, private)| ReplicaConfig { public, private }).collect();
-    UpstreamConfig { service, replicas }
+    Some(UpstreamConfig { service, replicas })
 }
 
 /// Nobody, unless told: what a client writes into `X-Forwarded-For` is not true because it is written.

@@ -8,6 +8,8 @@ kit::error_codes! {
     AMBIGUOUS_PATH = "ambiguous_path", 400, "The path can be read in two ways";
     /// A preflight from an origin that is not on the list.
     ORIGIN_NOT_ALLOWED = "origin_not_allowed", 403, "Browsers may not call from this origin";
+    /// The route belongs to a service that was left out of this installation.
+    SERVICE_NOT_DEPLOYED = "service_not_deployed", 404, "This installation does not have the service behind this route";
     /// `Upgrade` to another protocol.
     UPGRADE_NOT_SUPPORTED = "upgrade_not_supported", 501, "Protocol upgrades are not supported here";
     /// The service closed the connection early, or answered something that is not HTTP.

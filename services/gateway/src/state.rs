@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use crate::app::description::Description;
-use crate::config::{Config, Deadlines};
-use crate::domain::route::Service;
+use crate::config::{Config, Limits};
+use crate::domain::service::Service;
 use crate::proxy::Forwarded;
 use crate::upstream::Upstream;
 
@@ -15,8 +15,10 @@ use crate::upstream::Upstream;
 pub struct State(Arc<Inner>);
 
 struct Inner {
-    upstreams: Vec<Arc<Upstream>>,
-    deadlines: Deadlines,
+    /// In the order of `Service::ALL`, so that a service's upstream is found by its place. None for a service that this
+    /// installation does not have.
+    upstreams: Vec<Option<Arc<Upstream>>>,
+    limits: Limits,
     forwarded: Forwarded,
     cors_origins: Vec<String>,
     description: Description,
@@ -25,28 +27,27 @@ struct Inner {
 impl State {
     /// From the configuration and the gateway's `own` API description; nothing is asked of anybody yet.
     pub fn new(config: &Config, own: serde_json::Value) -> anyhow::Result<Self> {
-        // In the order of `Service::ALL`, so that a service's upstream is found by its place.
-        let of = |service: Service| {
-            let configured = config.upstreams.iter().find(|upstream| upstream.service == service);
-            Arc::new(Upstream::new(service, configured.map(|upstream| upstream.replicas.clone()).unwrap_or_default()))
+        let of = |service: &Service| {
+            let configured = config.upstreams.iter().find(|upstream| upstream.service == *service)?;
+            Some(Arc::new(Upstream::new(*service, configured.replicas.clone())))
         };
         Ok(Self(Arc::new(Inner {
-            upstreams: Service::ALL.map(of).into(),
-            deadlines: config.deadlines,
+            upstreams: Service::ALL.iter().map(of).collect(),
+            limits: config.limits,
             forwarded: Forwarded::new(&config.identity.issuer)?,
             cors_origins: config.cors_origins.clone(),
             description: Description::new(own, config.identity.issuer_name()),
         })))
     }
 
-    /// A service's replicas.
-    pub fn upstream(&self, service: Service) -> &Arc<Upstream> {
-        &self.0.upstreams[service as usize]
+    /// A service's replicas; None for a service that this installation does not have.
+    pub fn upstream(&self, service: Service) -> Option<&Arc<Upstream>> {
+        self.0.upstreams.get(service as usize)?.as_ref()
     }
 
-    /// Every service's replicas.
+    /// The replicas of every service that there is.
     pub fn upstreams(&self) -> impl Iterator<Item = &Arc<Upstream>> {
-        self.0.upstreams.iter()
+        self.0.upstreams.iter().flatten()
     }
 
     /// Looks up all replicas once.
@@ -54,9 +55,9 @@ impl State {
         join_all(self.upstreams().map(|upstream| upstream.resolve())).await;
     }
 
-    /// How long a call may take.
-    pub fn deadlines(&self) -> &Deadlines {
-        &self.0.deadlines
+    /// What a call may take.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// What services are told about where clients came in.

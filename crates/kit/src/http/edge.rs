@@ -132,11 +132,12 @@ impl Edge {
         mut req: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
-        let limit = self.options.body_limit(facts.route.as_deref());
+        let route = facts.route.as_deref();
+        let limit = self.options.body_limit(route);
         if let Err(problem) = self.check_head(&req, limit) {
             return Ok(req.error_response(problem));
         }
-        let bounds = Bounds { limit, total: self.options.body_timeout, idle: self.options.body_idle_timeout };
+        let bounds = Bounds { limit, total: self.options.body_timeout(route), idle: self.options.body_idle_timeout };
         let payload = req.take_payload();
         req.set_payload(bounded(payload, bounds));
 

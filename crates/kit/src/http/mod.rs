@@ -32,7 +32,7 @@ pub use etag::{IfMatch, etag};
 pub use health::{CheckReport, ReadyReport};
 pub use idempotency::{IdempotencyKey, body_hash};
 pub use json::ValidJson;
-pub use options::{HttpOptions, client_address};
+pub use options::{BodyLimit, HttpOptions, client_address};
 pub use page::{Limit, List, Page};
 pub use patch::Patch;
 pub use path::PathId;

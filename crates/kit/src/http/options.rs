@@ -1,5 +1,5 @@
 //! Limits of the HTTP servers, with defaults that suit a service behind the gateway.
-use std::{net::IpAddr, time::Duration};
+use std::{borrow::Cow, net::IpAddr, time::Duration};
 
 use actix_web::{HttpRequest, web};
 use ipnet::IpNet;
@@ -19,8 +19,8 @@ pub struct HttpOptions {
     pub handler_timeout: Option<Duration>,
     /// Largest body, in bytes.
     pub body_limit: usize,
-    /// Other limits by route template: `("/v1/files/{file_id}", 50 << 20)`.
-    pub body_limits: &'static [(&'static str, usize)],
+    /// Routes that take other bodies.
+    pub body_limits: Vec<BodyLimit>,
     /// Longest path and query, in bytes.
     pub uri_limit: usize,
     /// Largest header section, names and values, in bytes.
@@ -31,6 +31,17 @@ pub struct HttpOptions {
     pub https: bool,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+}
+
+/// What one route takes, in place of [`HttpOptions::body_limit`] and [`HttpOptions::body_timeout`].
+#[derive(Debug, Clone)]
+pub struct BodyLimit {
+    /// The route's template: `/v1/files/{file_id}`.
+    pub route: Cow<'static, str>,
+    /// Largest body, in bytes.
+    pub bytes: usize,
+    /// Until the whole body must be there, counted from the head.
+    pub timeout: Duration,
 }
 
 /// Loopback and private networks: where the gateway and load balancers are.
@@ -45,7 +56,7 @@ impl Default for HttpOptions {
             body_idle_timeout: Duration::from_secs(5),
             handler_timeout: Some(Duration::from_secs(30)),
             body_limit: 1 << 20,
-            body_limits: &[],
+            body_limits: Vec::new(),
             uri_limit: 8 << 10,
             headers_limit: 16 << 10,
             max_connections: 25_000,
@@ -63,8 +74,16 @@ impl HttpOptions {
 
     /// The largest body of a route, by its template.
     pub fn body_limit(&self, route: Option<&str>) -> usize {
-        let special = self.body_limits.iter().find(|(template, _)| Some(*template) == route);
-        special.map_or(self.body_limit, |(_, limit)| *limit)
+        self.special(route).map_or(self.body_limit, |limit| limit.bytes)
+    }
+
+    /// How long the body of a route may take to arrive.
+    pub(super) fn body_timeout(&self, route: Option<&str>) -> Duration {
+        self.special(route).map_or(self.body_timeout, |limit| limit.timeout)
+    }
+
+    fn special(&self, route: Option<&str>) -> Option<&BodyLimit> {
+        self.body_limits.iter().find(|limit| Some(&*limit.route) == route)
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
@@ -130,9 +149,11 @@ mod tests {
 
     #[test]
     fn limits_may_differ_by_route() {
-        let options = HttpOptions { body_limits: &[("/v1/files/{id}", 7)], ..HttpOptions::default() };
-        assert_eq!(options.body_limit(Some("/v1/files/{id}")), 7);
-        assert_eq!(options.body_limit(Some("/v1/x")), 1 << 20);
-        assert_eq!(options.body_limit(None), 1 << 20);
+        let files = BodyLimit { route: "/v1/files/{id}".into(), bytes: 7, timeout: Duration::from_mins(5) };
+        let options = HttpOptions { body_limits: vec![files], ..HttpOptions::default() };
+        let of = |route| (options.body_limit(route), options.body_timeout(route).as_secs());
+        assert_eq!(of(Some("/v1/files/{id}")), (7, 300));
+        assert_eq!(of(Some("/v1/x")), (1 << 20, 30));
+        assert_eq!(of(None), (1 << 20, 30));
     }
 }

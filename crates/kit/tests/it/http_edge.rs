@@ -3,7 +3,7 @@ use std::{net::IpAddr, time::Duration};
 
 use actix_web::{HttpResponse, web};
 use futures_util::stream;
-use kit::http::{HttpOptions, RequestContext};
+use kit::http::{BodyLimit, HttpOptions, RequestContext};
 use kit::{ErrorCode, Problem, telemetry};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -257,8 +257,8 @@ async fn long_urls_and_large_headers_are_refused() {
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
-    let options =
-        HttpOptions { body_limit: 100, body_limits: &[("/v1/actix/{number}", 1 << 20)], ..HttpOptions::default() };
+    let larger = BodyLimit { route: "/v1/actix/{number}".into(), bytes: 1 << 20, timeout: Duration::from_secs(30) };
+    let options = HttpOptions { body_limit: 100, body_limits: vec![larger], ..HttpOptions::default() };
     let server = serve_with(Setup { options, ..Setup::default() }, routes).await;
     // Announced and never sent: the answer does not wait for it.
     let answer = server.raw(b"POST /v1/things HTTP/1.1\r\nhost: x\r\ncontent-length: 101\r\n\r\n").await;

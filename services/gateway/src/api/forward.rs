@@ -24,13 +24,14 @@ pub async fn forward(
     dice: web::Data<Dice>,
 ) -> Result<HttpResponse<Answer>, Problem> {
     let route = admit(&request)?;
+    let upstream = state.upstream(route.service).ok_or_else(|| Problem::new(&error::SERVICE_NOT_DEPLOYED))?;
     if !route::is_public(request.method().as_str(), request.uri().path()) {
         // The service verifies again; this spares it calls that cannot succeed.
         Principal::from_request(&request, &mut Payload::None).await?;
     }
     let call = Call {
-        upstream: state.upstream(route.service),
-        deadlines: state.deadlines(),
+        upstream,
+        deadlines: &state.limits().of(route.class).deadlines,
         forwarded: state.forwarded(),
         pool: &pool,
         dice: &dice,

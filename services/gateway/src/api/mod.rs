@@ -45,7 +45,7 @@ fn table(config: &mut ServiceConfig) {
         .service(web::resource("/docs/{file:[^/]*}").route(web::get().to(docs::file)));
     for route in ROUTES {
         // The router decodes what it compares; `forward` looks at the bytes as they were sent.
-        config.service(web::resource(format!("{}{{rest:.*}}", route.prefix)).to(forward::forward));
+        config.service(web::resource(route.template()).to(forward::forward));
     }
     config.default_service(web::to(root::not_found));
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::merge_openapi::merge;
-use crate::domain::route::Service;
+use crate::domain::service::Service;
 
 /// The last good description of each service, and all of them merged.
 pub struct Description {

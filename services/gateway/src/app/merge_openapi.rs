@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::route::{self, Service};
+use crate::domain::route;
+use crate::domain::service::Service;
 
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 const COMPONENTS: &str = "#/components/";

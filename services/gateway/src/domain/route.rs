@@ -1,33 +1,14 @@
 //! The route table: which prefix belongs to which service, and which calls need no token.
 
-use std::fmt;
+use super::service::Service;
 
-/// A service behind the gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Service {
-    /// Identities and tokens.
-    Auth,
-    /// People and organizations.
-    Users,
-}
-
-impl Service {
-    /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 2] = [Self::Auth, Self::Users];
-
-    /// As in its schema, its metrics and its events.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auth => "auth",
-            Self::Users => "users",
-        }
-    }
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+/// Calls that have the same limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A look or a change: small and soon over.
+    Ordinary,
+    /// A call of a language model: images in the request, and an answer that takes its time.
+    Model,
 }
 
 /// Everything at a prefix, and below it.
@@ -37,10 +18,16 @@ pub struct Route {
     pub prefix: &'static str,
     /// Where it goes.
     pub service: Service,
+    /// What limits it has.
+    pub class: Class,
 }
 
 const fn route(prefix: &'static str, service: Service) -> Route {
-    Route { prefix, service }
+    Route { prefix, service, class: Class::Ordinary }
+}
+
+const fn model(prefix: &'static str) -> Route {
+    Route { prefix, service: Service::Ai, class: Class::Model }
 }
 
 /// What goes where. No prefix is inside another. `/internal` is in no row, and never will be.
@@ -49,6 +36,12 @@ pub const ROUTES: &[Route] = &[
     route("/v1/auth", Service::Auth),
     route("/v1/users", Service::Users),
     route("/v1/organizations", Service::Users),
+    model("/v1/chat/completions"),
+    model("/v1/responses"),
+    model("/v1/messages"),
+    model("/v1/embeddings"),
+    route("/v1/models", Service::Ai),
+    route("/v1/ai", Service::Ai),
 ];
 
 /// Calls that need no token, as (method, path template); `{}` stands for one segment. Everything else needs one.
@@ -65,6 +58,11 @@ impl Route {
     /// prefix is another path.
     pub fn covers(&self, path: &str) -> bool {
         path.strip_prefix(self.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// The row in the framework's words.
+    pub fn template(&self) -> String {
+        format!("{}{{rest:.*}}", self.prefix)
     }
 }
 
@@ -99,7 +97,20 @@ mod tests {
     fn a_prefix_covers_whole_segments() {
         assert_eq!(find("/v1/auth/login").unwrap().service, Service::Auth);
         assert_eq!(find("/v1/users").unwrap().service, Service::Users);
-        for other in ["/v1/authors", "/v2/auth", "/internal/token", "/v1", "/", "", "/V1/auth", "/v1/%61uth"] {
+        assert_eq!(find("/v1/models/gpt/5").unwrap().service, Service::Ai);
+        for other in [
+            "/v1/authors",
+            "/v1/chat",
+            "/v1/chat/completionsx",
+            "/v1/aix",
+            "/v2/auth",
+            "/internal/token",
+            "/v1",
+            "/",
+            "",
+            "/V1/auth",
+            "/v1/%61uth",
+        ] {
             assert_eq!(find(other), None, "{other}");
         }
     }
@@ -110,6 +121,17 @@ mod tests {
             let others = ROUTES.iter().enumerate().filter(|(other, _)| *other != index);
             assert!(others.into_iter().all(|(_, other)| !other.covers(route.prefix)), "{}", route.prefix);
             assert!(!route.prefix.contains("internal"));
+        }
+    }
+
+    #[test]
+    fn only_what_runs_a_model_has_a_models_limits() {
+        let of = |path| find(path).unwrap().class;
+        for path in ["/v1/chat/completions", "/v1/responses", "/v1/messages/count_tokens", "/v1/embeddings"] {
+            assert_eq!(of(path), Class::Model, "{path}");
+        }
+        for path in ["/v1/models", "/v1/ai/providers", "/v1/users/me", "/v1/auth/login"] {
+            assert_eq!(of(path), Class::Ordinary, "{path}");
         }
     }
 

@@ -8,19 +8,14 @@ use std::time::Duration;
 
 use kit::{Task, Verifier};
 
-use crate::domain::route::Service;
 use crate::state::State;
 use crate::upstream;
 
 /// The watch over each service's replicas, the collection of their descriptions, and the keys of auth.
 pub fn all(state: &State, verifier: &Arc<Verifier>, every: Duration) -> Vec<Task> {
     let watch = |upstream: &Arc<upstream::Upstream>| {
-        let name = match upstream.service {
-            Service::Auth => "gateway.watch.auth",
-            Service::Users => "gateway.watch.users",
-        };
         let upstream = Arc::clone(upstream);
-        Task::new(name, move |stop| upstream::watch(upstream, every, stop))
+        Task::new(upstream.service.watch_task(), move |stop| upstream::watch(upstream, every, stop))
     };
     let mut tasks: Vec<Task> = state.upstreams().map(watch).collect();
     let state = state.clone();

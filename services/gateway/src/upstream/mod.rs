@@ -17,7 +17,7 @@ pub use replica::{Health, Lease, Replica};
 pub use watch::watch;
 
 use crate::config::ReplicaConfig;
-use crate::domain::route::Service;
+use crate::domain::service::Service;
 
 static RETRIES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     kit::metrics::counters(
@@ -40,6 +40,14 @@ static REPLICAS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
         "brainops_gateway_replicas",
         "Replicas by what the last check of each said.",
         &["service", "upstream", "health"],
+    )
+});
+
+static IN_FLIGHT: LazyLock<IntGaugeVec> = LazyLock::new(|| {
+    kit::metrics::gauges(
+        "brainops_gateway_calls_in_flight",
+        "Calls that a service works on or whose answer is still on its way, at the last check of its replicas.",
+        &["service", "upstream"],
     )
 });
 
@@ -112,6 +120,10 @@ impl Upstream {
                 .with_label_values(&["gateway", self.service.name(), health.name()])
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+        let in_flight: usize = replicas.iter().map(|replica| replica.in_flight()).sum();
+        IN_FLIGHT
+            .with_label_values(&["gateway", self.service.name()])
+            .set(i64::try_from(in_flight).unwrap_or(i64::MAX));
     }
 }
 

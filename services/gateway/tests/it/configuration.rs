@@ -35,6 +35,14 @@ fn a_complete_configuration_is_fine() {
 }
 
 #[test]
+fn every_service_but_auth_may_be_left_out() {
+    let none = [("BRAINOPS_UPSTREAM_USERS", ""), ("BRAINOPS_UPSTREAM_USERS_PRIVATE", "")];
+    assert_eq!(problems(&none), "");
+    let models = [("BRAINOPS_UPSTREAM_AI", "http://ai:8080"), ("BRAINOPS_UPSTREAM_AI_PRIVATE", "http://ai:9090")];
+    assert_eq!(problems(&models), "");
+}
+
+#[test]
 fn each_mistake_is_named() {
     for (name, value) in [
         ("BRAINOPS_UPSTREAM_AUTH", ""),
@@ -42,6 +50,8 @@ fn each_mistake_is_named() {
         ("BRAINOPS_UPSTREAM_AUTH", "https://auth"),
         ("BRAINOPS_UPSTREAM_AUTH", "http://auth:8080/v1"),
         ("BRAINOPS_UPSTREAM_USERS_PRIVATE", "http://users-1:9090"),
+        ("BRAINOPS_UPSTREAM_USERS_PRIVATE", ""),
+        ("BRAINOPS_UPSTREAM_AI_PRIVATE", "http://ai:9090"),
         ("BRAINOPS_CORS_ORIGINS", "https://app.example.com/path"),
         ("BRAINOPS_CORS_ORIGINS", "ftp://app.example.com"),
         ("BRAINOPS_TRUSTED_PROXIES", "10.0.0.0/33"),

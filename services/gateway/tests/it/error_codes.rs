@@ -34,6 +34,7 @@ fn the_codes_are_as_published() {
         [
             "400 ambiguous_path The path can be read in two ways",
             "403 origin_not_allowed Browsers may not call from this origin",
+            "404 service_not_deployed This installation does not have the service behind this route",
             "501 upgrade_not_supported Protocol upgrades are not supported here",
             "502 upstream_failed The service behind this route failed",
             "503 upstream_unavailable The service behind this route is unavailable",

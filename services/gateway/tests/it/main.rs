@@ -12,6 +12,7 @@ mod headers;
 mod health;
 mod identity;
 mod limits;
+mod models;
 mod paths;
 mod revocation;
 mod smuggling;

@@ -59,6 +59,21 @@ impl App {
         self.auth.token(&Actor::new(Role::Member))
     }
 
+    /// A line of the metrics, once it has the wanted value; `series` is name and labels.
+    pub async fn metric(&self, series: &str, value: i64) {
+        let wanted = format!("{series} {value}");
+        let mut last = String::new();
+        for _ in 0..100 {
+            let metrics = Answer::to(self.client.get(format!("{}/metrics", self.private_url))).await.text();
+            if metrics.lines().any(|line| line == wanted) {
+                return;
+            }
+            last = metrics.lines().filter(|line| line.starts_with("brainops_gateway")).collect::<Vec<_>>().join("\n");
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("never {wanted}:\n{last}");
+    }
+
     /// `/readyz` of the gateway once it has the wanted status.
     pub async fn ready_with(&self, status: u16) -> serde_json::Value {
         self.ready_when(status, |_| true).await
@@ -116,6 +131,17 @@ impl AppBuilder {
     pub fn auth(self, backend: &Backend) -> Self {
         self.env("BRAINOPS_UPSTREAM_AUTH", format!("http://{}", backend.public))
             .env("BRAINOPS_UPSTREAM_AUTH_PRIVATE", format!("http://{}", backend.private))
+    }
+
+    /// The one replica of ai.
+    pub fn ai(self, backend: &Backend) -> Self {
+        self.ai_at(backend.public, backend.private)
+    }
+
+    /// The same by address: public and private port.
+    pub fn ai_at(self, public: SocketAddr, private: SocketAddr) -> Self {
+        self.env("BRAINOPS_UPSTREAM_AI", format!("http://{public}"))
+            .env("BRAINOPS_UPSTREAM_AI_PRIVATE", format!("http://{private}"))
     }
 
     /// Where the gateway looks for keys, instead of the stub.

@@ -143,16 +143,24 @@ impl Backend {
 
     /// Waits until an answer was dropped before it was complete.
     pub async fn abandoned(&self, within: Duration) {
+        self.abandoned_times(1, within).await;
+    }
+
+    /// Waits until `times` answers were.
+    pub async fn abandoned_times(&self, times: usize, within: Duration) {
         let wait = async {
             loop {
                 let more = self.shared.was_abandoned.notified();
-                if self.shared.abandoned.load(Ordering::SeqCst) > 0 {
+                if self.shared.abandoned.load(Ordering::SeqCst) >= times {
                     return;
                 }
                 more.await;
             }
         };
-        tokio::time::timeout(within, wait).await.expect("the service learns that nobody wants its answer any more");
+        tokio::time::timeout(within, wait).await.unwrap_or_else(|_| {
+            let known = self.shared.abandoned.load(Ordering::SeqCst);
+            panic!("the service knows of {known} of {times} answers that nobody wants any more")
+        });
     }
 
     /// Ends it: the ports are closed.
@@ -225,6 +233,8 @@ async fn answer(request: HttpRequest, mut payload: web::Payload, shared: Data<Sh
     match kind.as_str() {
         "hang" => std::future::pending::<()>().await,
         "gate" => return gate(work),
+        "begun" => return begun(work),
+        "think" => work.0.gate.notified().await,
         _ => {}
     }
     let mut body_len = 0;
@@ -274,6 +284,17 @@ fn gate(work: Work) -> HttpResponse {
     let events = stream::unfold((work, 0), |(work, n)| async move {
         work.0.gate.notified().await;
         Some((Ok::<_, actix_web::Error>(Bytes::from(format!("data: {n}\n\n"))), (work, n + 1)))
+    });
+    HttpResponse::Ok().content_type("text/event-stream").streaming(events)
+}
+
+/// One event at once, and never another.
+fn begun(work: Work) -> HttpResponse {
+    let events = stream::unfold((work, 0), |(work, n)| async move {
+        if n > 0 {
+            std::future::pending::<()>().await;
+        }
+        Some((Ok::<_, actix_web::Error>(Bytes::from_static(b"data: 0\n\n")), (work, n + 1)))
     });
     HttpResponse::Ok().content_type("text/event-stream").streaming(events)
 }

@@ -31,6 +31,8 @@ pub fn status_of(answer: &str) -> u16 {
 pub enum Script {
     /// Reads the request, answers these bytes, and closes.
     AnswerAndClose(&'static str),
+    /// Reads the request, answers these bytes in one piece, and then says nothing more.
+    AnswerAndHold(&'static str),
     /// Answers the first request of a connection well and keeps it open, then closes at the second without a word.
     CloseOnSecond,
 }
@@ -58,6 +60,12 @@ async fn serve(mut stream: TcpStream, script: Script, heard: Arc<AtomicUsize>) {
         match script {
             Script::AnswerAndClose(answer) => {
                 let _ = stream.write_all(answer.as_bytes()).await;
+                return;
+            }
+            Script::AnswerAndHold(answer) => {
+                let _ = stream.write_all(answer.as_bytes()).await;
+                // Until the other side closes; closing with something unread would reset the connection.
+                while matches!(stream.read(&mut [0; 64]).await, Ok(1..)) {}
                 return;
             }
             Script::CloseOnSecond if nth > 0 => return,
