@@ -1,6 +1,6 @@
 //! Errors of the model routes, in the words of each protocol.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -61,8 +61,16 @@ impl ApiError {
                 "code": self.code,
             }}),
             Dialect::Messages => {
-                json!({"type": "error", "error": {"type": self.anthropic_type(), "message": self.message}})
+                json!({"type": "error", "error": {"type": self.anthropic_type(), "message": self.with_param()}})
             }
+        }
+    }
+
+    /// The message, which in Anthropic's form is the only place to name the field.
+    fn with_param(&self) -> Cow<'_, str> {
+        match &self.param {
+            Some(param) if !self.message.contains(param.as_str()) => format!("{param}: {}", self.message).into(),
+            _ => self.message.as_str().into(),
         }
     }
 

@@ -5,7 +5,12 @@ mod chat_completions;
 pub mod embeddings;
 pub mod error;
 mod messages;
+mod read;
 mod responses;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
