@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use kit::Env;
 
-use crate::{configuration, dlq, doctor, migrate, openapi, tail, up};
+use crate::{configuration, dlq, doctor, local_models::LocalModels, migrate, openapi, tail, up};
 
 /// Where the gateway listens unless it is told otherwise.
 pub const DEFAULT_HTTP: &str = "127.0.0.1:8080";
@@ -34,7 +34,7 @@ enum Command {
     Dlq(dlq::Command),
     /// Print the OpenAPI document of a service, or of the whole gateway
     Openapi {
-        /// auth, users or gateway; all merged when absent
+        /// auth, users, ai, inference or gateway; all that is behind the gateway, merged, when absent
         service: Option<String>,
     },
     /// Print docs/configuration.md: every variable of every service
@@ -56,6 +56,12 @@ pub struct Place {
     /// URL of an existing RabbitMQ; private server when absent
     #[arg(long, env = "AMQP_URL", hide_env_values = true)]
     pub amqp: Option<String>,
+    /// When the bundled inference runs; auto: when no provider of language models is configured
+    #[arg(long, env = "BRAINOPS_LOCAL_MODELS", value_enum, default_value = "auto")]
+    pub local_models: LocalModels,
+    /// Where scripts/fetch-models.sh has put the local models; `models` in the data directory when absent
+    #[arg(long, env = "BRAINOPS_MODELS_DIR")]
+    pub models: Option<PathBuf>,
 }
 
 pub fn main() -> ExitCode {

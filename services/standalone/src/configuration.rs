@@ -2,12 +2,9 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use auth::Auth;
-use gateway::Gateway;
-use kit::{Service, config};
-use users::Users;
+use kit::config;
 
-use crate::progress::say;
+use crate::{progress::say, services::SERVICES};
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -40,11 +37,8 @@ What each service reads when it runs as a process of its own; `<service> configu
 ";
 
 pub fn print(program: &clap::Command) {
-    let services = config::table(&[
-        (Auth::NAME, config::describe::<Auth>()),
-        (Users::NAME, config::describe::<Users>()),
-        (Gateway::NAME, config::describe::<Gateway>()),
-    ]);
+    let variables: Vec<_> = SERVICES.iter().map(|part| (part.name, (part.variables)())).collect();
+    let services = config::table(&variables);
     let mut own = BTreeMap::new();
     options(program, &mut own);
     let mut page = format!("{INTRODUCTION}{PROGRAM}");

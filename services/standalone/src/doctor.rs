@@ -2,16 +2,19 @@
 
 use std::{fmt, fs, net::TcpListener, path::Path, process::ExitCode, time::Duration};
 
-use auth::Auth;
 use events::Broker;
-use gateway::Gateway;
-use kit::{Env, Environment, HealthCheck as _, Service, Settings as _};
+use kit::{Env, Environment, HealthCheck as _, Settings as _};
 use localinfra::{Postgres, PostgresPrograms, Rabbit, RabbitPrograms};
 use tokio::net::TcpStream;
 use url::Url;
-use users::Users;
 
-use crate::{broker, cli::Place, installation::STATEFUL, progress::say, secrets};
+use crate::{
+    broker,
+    cli::Place,
+    progress::say,
+    secrets,
+    services::{Part, SERVICES, stateful_services},
+};
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -122,19 +125,19 @@ fn environment() -> Vec<Finding> {
         Err(errors) => Bad(errors.to_string(), "Correct these variables, in the environment or in .env.".into()),
     }];
     if production {
-        findings.extend([described::<Auth>(&given), described::<Users>(&given), described::<Gateway>(&given)]);
+        findings.extend(SERVICES.iter().map(|part| described(part, &given)));
     }
     findings
 }
 
 /// In production each service reads everything from its own environment: key strength included.
-fn described<S: Service>(given: &Env) -> Finding {
+fn described(part: &Part, given: &Env) -> Finding {
     let mut env = Env::from_map(given.values().clone());
-    S::Config::read(&mut env);
+    (part.read)(&mut env);
     match env.finish() {
-        Ok(()) => Good(format!("the configuration of {} is complete and its keys are strong enough", S::NAME)),
+        Ok(()) => Good(format!("the configuration of {} is complete and its keys are strong enough", part.name)),
         Err(errors) => Bad(
-            format!("the configuration of {} does not stand:\n{errors}", S::NAME),
+            format!("the configuration of {} does not stand:\n{errors}", part.name),
             "This concerns processes of their own; `brainops up` sets these by itself.".into(),
         ),
     }
@@ -153,9 +156,9 @@ async fn database(place: &Place) -> Vec<Finding> {
         }];
     }
     let mut findings = Vec::new();
-    for schema in STATEFUL {
-        let migrations = if schema == Auth::NAME { auth::MIGRATIONS } else { users::MIGRATIONS };
-        findings.push(match db::pending_migrations(&url, schema, migrations).await {
+    for part in stateful_services() {
+        let (schema, Some(migrations)) = (part.name, part.migrations) else { continue };
+        findings.push(match db::pending_migrations(&url, schema, migrations()).await {
             Ok(pending) if pending.is_empty() => Good(format!("schema {schema} is up to date")),
             Ok(pending) => {
                 Bad(format!("schema {schema} lacks {}", pending.join(", ")), "Run `brainops migrate`.".into())

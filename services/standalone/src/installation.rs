@@ -7,15 +7,18 @@ use db::Passwords;
 use kit::{Env, Environment, RandomIds, Secret, Settings as _, config::TelemetrySettings};
 use url::Url;
 
-use crate::{cli::Place, infra::Infra, secrets::Secrets};
+use crate::{cli::Place, infra::Infra, local_models, secrets::Secrets, services::stateful_services};
 
-/// Services that own a schema, in the order in which they start: auth first, everybody needs its keys.
-pub const STATEFUL: [&str; 2] = ["auth", "users"];
+/// Services that call auth with a secret of their own.
+const CLIENTS: [&str; 3] = ["gateway", "users", "ai"];
 
 /// An installation whose servers run.
 pub struct Installation {
     pub infra: Infra,
     secrets: Secrets,
+    /// The variables of the local models; empty when inference has nothing to serve.
+    models: Vec<(&'static str, String)>,
+    data: PathBuf,
     http: SocketAddr,
     given: BTreeMap<String, String>,
 }
@@ -28,13 +31,17 @@ impl Installation {
         let secrets = Secrets::open(&data.join("secrets.json"))?;
         let given = Env::from_process().values().clone();
         check_common(&given)?;
+        let models = match place.local_models.wanted(&given) {
+            true => local_models::found(place.models.as_deref().unwrap_or(&data.join("models"))),
+            false => Vec::new(),
+        };
         let infra = Infra::start(&place).await?;
-        Ok(Self { infra, secrets, http: place.http, given })
+        Ok(Self { infra, secrets, models, data, http: place.http, given })
     }
 
     /// Makes the schema and the roles of every service, with this installation's passwords.
     pub async fn provision(&mut self) -> anyhow::Result<()> {
-        for schema in STATEFUL {
+        for schema in stateful_services().map(|part| part.name) {
             let passwords = Passwords {
                 owner: Secret::new(self.secret(&format!("{schema}.owner_password"))?),
                 app: Secret::new(self.secret(&format!("{schema}.app_password"))?),
@@ -47,7 +54,7 @@ impl Installation {
     }
 
     /// The environment of a service: what the process was given, and on top of it what belongs to this installation.
-    pub fn environment(&mut self, service: &str, known: &[(&str, String)]) -> anyhow::Result<Env> {
+    pub fn environment(&mut self, service: &str, known: &[(impl AsRef<str>, String)]) -> anyhow::Result<Env> {
         let mut values = self.given.clone();
         let mut set = |name: &str, value: String| values.insert(name.to_owned(), value);
         set("BRAINOPS_HTTP_ADDR", "127.0.0.1:0".to_owned());
@@ -56,7 +63,7 @@ impl Installation {
         set("BRAINOPS_AMQP_URL", self.infra.amqp.clone());
         set("BRAINOPS_ISSUER", self.public_url());
         set("BRAINOPS_CLIENT_SECRET", self.secrets.get(&format!("{service}.client_secret"), &RandomIds)?);
-        if STATEFUL.contains(&service) {
+        if stateful_services().any(|part| part.name == service) {
             for (name, role, password) in [
                 ("BRAINOPS_DATABASE_URL", db::roles::app(service), "app_password"),
                 ("BRAINOPS_MIGRATE_DATABASE_URL", db::roles::owner(service), "owner_password"),
@@ -67,19 +74,39 @@ impl Installation {
             set("BRAINOPS_CURSOR_SECRET", self.secrets.get(&format!("{service}.cursor_secret"), &RandomIds)?);
         }
         if service == "auth" {
-            let master = self.secrets.get("auth.master_key", &RandomIds)?;
-            set("BRAINOPS_MASTER_KEYS", format!("local-1:{master}"));
             set("BRAINOPS_TOKEN_PEPPER", self.secrets.get("auth.token_pepper", &RandomIds)?);
             let mut clients = Vec::new();
-            for client in ["gateway", "users"] {
+            for client in CLIENTS {
                 clients.push(format!("{client}:{}", self.secrets.get(&format!("{client}.client_secret"), &RandomIds)?));
             }
             set("BRAINOPS_AUTH_CLIENTS", clients.join(","));
         }
+        if service == "ai" {
+            set("BRAINOPS_AI_SPOOL_DIR", self.data.join("ai-spool").display().to_string());
+        }
+        if service == "inference" {
+            for (name, value) in &self.models {
+                set(name, value.clone());
+            }
+        }
+        if !self.models.is_empty() && ["ai", "inference"].contains(&service) {
+            let key = self.secrets.get("inference.api_key", &RandomIds)?;
+            set("BRAINOPS_INFERENCE_API_KEY", key.clone());
+            set("BRAINOPS_LOCAL_INFERENCE_KEY", key);
+        }
+        if ["auth", "ai"].contains(&service) {
+            let master = self.secrets.get(&format!("{service}.master_key"), &RandomIds)?;
+            set("BRAINOPS_MASTER_KEYS", format!("local-1:{master}"));
+        }
         for (name, value) in known {
-            set(name, value.clone());
+            set(name.as_ref(), value.clone());
         }
         Ok(Env::from_map(values))
+    }
+
+    /// Whether there are local models to serve.
+    pub fn offers_local_models(&self) -> bool {
+        !self.models.is_empty()
     }
 
     /// Where clients reach the gateway.

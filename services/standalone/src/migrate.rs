@@ -1,10 +1,6 @@
 //! `brainops migrate`: every service's schema, brought up by its owner role.
 
-use auth::Auth;
-use kit::{Service, Settings as _};
-use users::Users;
-
-use crate::{cli::Place, installation::Installation, progress::say};
+use crate::{cli::Place, installation::Installation, progress::say, services::stateful_services};
 
 pub async fn migrate(place: Place) -> anyhow::Result<()> {
     let mut installation = Installation::open(&place).await?;
@@ -21,13 +17,9 @@ pub async fn migrate(place: Place) -> anyhow::Result<()> {
 
 /// Migrates every schema; a schema that is up to date takes no time.
 pub async fn migrate_all(installation: &mut Installation) -> anyhow::Result<()> {
-    migrate_one::<Auth>(installation).await?;
-    migrate_one::<Users>(installation).await
-}
-
-async fn migrate_one<S: Service>(installation: &mut Installation) -> anyhow::Result<()> {
-    let mut env = installation.environment(S::NAME, &[("BRAINOPS_AUTH_URL", "http://127.0.0.1:0".to_owned())])?;
-    let config = S::Config::read(&mut env);
-    env.finish()?;
-    S::migrate(config).await
+    for part in stateful_services() {
+        let auth = ("BRAINOPS_AUTH_URL", "http://127.0.0.1:0".to_owned());
+        (part.migrate)(installation.environment(part.name, &[auth])?).await?;
+    }
+    Ok(())
 }

@@ -1,29 +1,36 @@
 //! `brainops openapi`: the API on paper.
 
 use anyhow::bail;
-use auth::Auth;
-use gateway::{Gateway, app::merge_openapi::merge, domain::route};
-use kit::Service;
+use gateway::{Gateway, app::merge_openapi::merge};
+use kit::Service as _;
 use serde_json::{Value, to_value};
-use users::Users;
 
-use crate::{cli::DEFAULT_HTTP, progress::say};
+use crate::{cli::DEFAULT_HTTP, progress::say, services::SERVICES};
 
 /// One service's document, or all of them merged the way the gateway serves them.
 pub fn print(service: Option<&str>) -> anyhow::Result<()> {
     let document = match service {
-        Some("auth") => to_value(Auth::openapi())?,
-        Some("users") => to_value(Users::openapi())?,
-        Some("gateway") => to_value(Gateway::openapi())?,
-        Some(other) => bail!("there is no service {other}; there are auth, users and gateway"),
+        Some(name) => match SERVICES.iter().find(|part| part.name == name) {
+            Some(part) => to_value((part.openapi)())?,
+            None => bail!("there is no service {name}; there are {}", names().join(", ")),
+        },
         None => merged()?,
     };
     say(format_args!("{document:#}"));
     Ok(())
 }
 
+fn names() -> Vec<&'static str> {
+    SERVICES.iter().map(|part| part.name).collect()
+}
+
 fn merged() -> anyhow::Result<Value> {
-    let (auth, users) = (to_value(Auth::openapi())?, to_value(Users::openapi())?);
-    let parts = [(route::Service::Auth, &auth), (route::Service::Users, &users)];
-    Ok(merge(to_value(Gateway::openapi())?, parts.into_iter(), &format!("http://{DEFAULT_HTTP}")))
+    let mut parts = Vec::new();
+    for part in SERVICES {
+        if let Some(route) = part.route {
+            parts.push((route, to_value((part.openapi)())?));
+        }
+    }
+    let parts = parts.iter().map(|(route, document)| (*route, document));
+    Ok(merge(to_value(Gateway::openapi())?, parts, &format!("http://{DEFAULT_HTTP}")))
 }

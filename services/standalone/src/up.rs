@@ -3,11 +3,19 @@
 use std::time::Instant;
 
 use auth::Auth;
+use futures_util::future::select_all;
 use gateway::Gateway;
-use kit::{Ports, Service, Started};
-use users::Users;
+use inference::Inference;
+use kit::{Service as _, Started};
 
-use crate::{cli::Place, installation::Installation, migrate::migrate_all, progress::say, signals::Signals};
+use crate::{
+    cli::Place,
+    installation::Installation,
+    migrate::migrate_all,
+    progress::say,
+    services::{Part, SERVICES},
+    signals::Signals,
+};
 
 pub async fn up(place: Place) -> anyhow::Result<()> {
     let begun = Instant::now();
@@ -46,12 +54,8 @@ pub async fn up(place: Place) -> anyhow::Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-/// All services, running. The order is the one they start in.
-struct System {
-    auth: Started,
-    users: Started,
-    gateway: Started,
-}
+/// All services, running, in the order in which they started.
+struct System(Vec<Started>);
 
 async fn start(installation: &mut Installation) -> anyhow::Result<System> {
     let begun = Instant::now();
@@ -59,32 +63,47 @@ async fn start(installation: &mut Installation) -> anyhow::Result<System> {
     migrate_all(installation).await?;
     say(format_args!("Schemas are up to date ({:.1?})", begun.elapsed()));
 
+    let mut running = Vec::new();
     // auth verifies with its own keys; the URL is where it will find itself once it listens.
-    let auth = launch::<Auth>(installation, &[("BRAINOPS_AUTH_URL", "http://127.0.0.1:0".to_owned())]).await?;
-    let auth_url = format!("http://{}", auth.addr);
-    let users = launch::<Users>(installation, &[("BRAINOPS_AUTH_URL", auth_url.clone())]).await?;
-    let gateway = launch::<Gateway>(
-        installation,
-        &[
-            ("BRAINOPS_AUTH_URL", auth_url.clone()),
-            ("BRAINOPS_HTTP_ADDR", installation.http().to_string()),
-            ("BRAINOPS_UPSTREAM_AUTH", auth_url),
-            ("BRAINOPS_UPSTREAM_AUTH_PRIVATE", format!("http://{}", auth.private_addr)),
-            ("BRAINOPS_UPSTREAM_USERS", format!("http://{}", users.addr)),
-            ("BRAINOPS_UPSTREAM_USERS_PRIVATE", format!("http://{}", users.private_addr)),
-        ],
-    )
-    .await?;
-    Ok(System { auth, users, gateway })
+    let mut known = vec![("BRAINOPS_AUTH_URL".to_owned(), "http://127.0.0.1:0".to_owned())];
+    for part in SERVICES {
+        if part.name == Inference::NAME && !installation.offers_local_models() {
+            continue;
+        }
+        if part.name == Gateway::NAME {
+            known.push(("BRAINOPS_HTTP_ADDR".to_owned(), installation.http().to_string()));
+        }
+        let started = launch(part, installation, &known).await?;
+        known.extend(addresses(part, &started));
+        running.push(started);
+    }
+    Ok(System(running))
 }
 
-async fn launch<S: Service>(installation: &mut Installation, known: &[(&str, String)]) -> anyhow::Result<Started> {
+/// What those that start later are told about a service that runs.
+fn addresses(part: &Part, started: &Started) -> Vec<(String, String)> {
+    let (url, private) = (format!("http://{}", started.addr), format!("http://{}", started.private_addr));
+    let mut known = Vec::new();
+    if part.name == Auth::NAME {
+        known.push(("BRAINOPS_AUTH_URL".to_owned(), url.clone()));
+    }
+    if part.name == Inference::NAME {
+        known.push(("BRAINOPS_LOCAL_INFERENCE_URL".to_owned(), format!("{url}/v1")));
+    }
+    if part.route.is_some() {
+        let name = format!("BRAINOPS_UPSTREAM_{}", part.name.to_uppercase());
+        known.push((format!("{name}_PRIVATE"), private));
+        known.push((name, url));
+    }
+    known
+}
+
+async fn launch(part: &Part, installation: &mut Installation, known: &[(String, String)]) -> anyhow::Result<Started> {
     let begun = Instant::now();
-    let env = installation.environment(S::NAME, known)?;
-    let started = kit::start::<S>(env, Ports::real()).await?;
+    let started = (part.start)(installation.environment(part.name, known)?).await?;
     say(format_args!(
         "{} on {}, private port {} ({:.1?})",
-        S::NAME,
+        part.name,
         started.addr,
         started.private_addr.port(),
         begun.elapsed()
@@ -95,16 +114,13 @@ async fn launch<S: Service>(installation: &mut Installation, known: &[(&str, Str
 impl System {
     /// Waits until a part fails that the system cannot do without.
     async fn failed(&mut self) -> anyhow::Error {
-        tokio::select! {
-            failure = self.auth.failed() => failure,
-            failure = self.users.failed() => failure,
-            failure = self.gateway.failed() => failure,
-        }
+        let (failure, ..) = select_all(self.0.iter_mut().map(|part| Box::pin(part.failed()))).await;
+        failure
     }
 
     /// The gateway first, so that nothing new comes in; auth last, because the others verify tokens with its keys.
     async fn stop(self) {
-        for part in [self.gateway, self.users, self.auth] {
+        for part in self.0.into_iter().rev() {
             part.stop().await;
         }
     }

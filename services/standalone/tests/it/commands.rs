@@ -21,7 +21,7 @@ async fn doctor(installation: &Installation, system: &System) {
     let said = doctor.stdout();
     assert!(status.success(), "{said}");
     for finding in
-        ["schema auth is up to date", "schema users is up to date", "RabbitMQ answers", "Nothing is in the way."]
+        ["schema auth is up to date", "schema ai is up to date", "RabbitMQ answers", "Nothing is in the way."]
     {
         assert!(said.contains(finding), "{finding}: {said}");
     }

@@ -1,17 +1,14 @@
 //! A consumer that shares nothing with us but docs/events.md.
 
-use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use crate::support::{Installation, Program, id, new_email};
+use crate::support::{Installation, Program, id, new_email, python};
 
 #[tokio::test]
 async fn a_python_consumer_reads_our_events() {
-    let python = python().await;
+    let python = python("consumer", &example().join("requirements.txt")).await;
     let installation = Installation::new();
     let system = installation.up(&[]).await;
     let mut url = Program::start(&mut installation.command(&["events", "url"]));
@@ -50,30 +47,4 @@ fn consume(python: &Path, url: &str, arguments: &[&str]) -> Program {
 
 fn example() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/consumers/python")
-}
-
-/// The interpreter of an environment that has what requirements.txt asks for; made once and again when that changes.
-async fn python() -> PathBuf {
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    fs::create_dir_all(cache).unwrap();
-    let (venv, requirements) = (cache.join("python"), example().join("requirements.txt"));
-    let lock = File::create(cache.join("python.lock")).unwrap();
-    lock.lock().unwrap();
-    let (installed, wanted) = (venv.join("requirements.txt"), fs::read(&requirements).unwrap());
-    if fs::read(&installed).is_ok_and(|installed| installed == wanted) {
-        return venv.join("bin/python");
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv)).await;
-    run(Command::new(venv.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(&requirements))
-    .await;
-    // Written last: an installation that was cut off is made again.
-    fs::write(installed, wanted).unwrap();
-    venv.join("bin/python")
-}
-
-async fn run(command: &mut Command) {
-    let output = command.output().await.expect("a program that can be started");
-    assert!(output.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&output.stderr));
 }

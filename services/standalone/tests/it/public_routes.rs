@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ai::Ai;
 use auth::Auth;
 use gateway::domain::route;
 use kit::Service;
@@ -12,7 +13,7 @@ use users::Users;
 fn what_a_service_answers_without_a_token_the_gateway_lets_through() {
     let mut open = BTreeSet::new();
     let mut closed = 0;
-    for document in [Auth::openapi(), Users::openapi()] {
+    for document in [Auth::openapi(), Users::openapi(), Ai::openapi()] {
         let document = serde_json::to_value(document).unwrap();
         for (path, item) in document["paths"].as_object().unwrap() {
             if route::find(path).is_none() {

@@ -2,11 +2,13 @@
 
 mod api;
 mod program;
+mod python;
 mod system;
 mod tail;
 
 pub use api::{Api, id, new_email};
 pub use program::Program;
+pub use python::python;
 pub use system::{Installation, System, brainops};
 pub use tail::Tail;
 
