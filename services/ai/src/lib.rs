@@ -23,7 +23,12 @@ use db::{
 };
 use kit::{Boot, ErrorCode, Running, Service, http::codes};
 
-use crate::{config::Config, state::AppState};
+use crate::{
+    catalog::{Catalog, Installation},
+    clients::Providers,
+    config::Config,
+    state::AppState,
+};
 
 /// The schema's history.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
@@ -41,8 +46,21 @@ impl Service for Ai {
         let broker = Broker::open(&config.events, &core)?;
         let verifier = config.identity.verifier(&core)?;
         let auth = config.identity.auth_client();
-        let state = AppState { db: db.clone(), clock: core.clock.clone(), ids: core.ids.clone() };
+        let providers = Providers::new(core.http.clone());
+        let installation = Arc::new(Installation::new(config.built_in));
+        let catalog =
+            Catalog::new(db.clone(), config.master_keys.clone(), installation, providers.clone(), config.catalog_fresh);
+        let state = AppState {
+            db: db.clone(),
+            clock: core.clock.clone(),
+            ids: core.ids.clone(),
+            keyring: config.master_keys,
+            operator: config.operator,
+            providers,
+            catalog: catalog.clone(),
+        };
         let tasks = vec![
+            catalog.task(),
             Relay::new(&db, &broker).task(),
             db.upkeep(),
             revocations(&broker, Arc::clone(&verifier), auth, config.identity.credentials(&core)?),

@@ -1,1 +1,3 @@
-SELECT 1;
+DROP TABLE routes;
+DROP TABLE models;
+DROP TABLE providers;

@@ -1,5 +1,6 @@
 //! Types and rules of the model gateway; no I/O.
 
+pub mod access;
 pub mod caller;
 pub mod chat;
 pub mod embedding;

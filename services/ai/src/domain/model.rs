@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use contracts::{ApiKeyId, ModelId, OrgId, Role, RouteId, TeamId, UserId};
+use chrono::{DateTime, NaiveDate, Utc};
+use contracts::{ApiKeyId, ModelId, OrgId, ProviderId, Role, RouteId, TeamId, UserId, ai::v1::ModelChanged};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,6 +26,49 @@ pub enum Capability {
     Logprobs,
     Reasoning,
     PromptCaching,
+}
+
+impl Capability {
+    /// Every capability.
+    pub const ALL: [Self; 13] = [
+        Self::Chat,
+        Self::Embeddings,
+        Self::Streaming,
+        Self::Tools,
+        Self::ParallelToolCalls,
+        Self::Vision,
+        Self::Audio,
+        Self::Files,
+        Self::JsonObject,
+        Self::JsonSchema,
+        Self::Logprobs,
+        Self::Reasoning,
+        Self::PromptCaching,
+    ];
+
+    /// In the API and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+            Self::Streaming => "streaming",
+            Self::Tools => "tools",
+            Self::ParallelToolCalls => "parallel_tool_calls",
+            Self::Vision => "vision",
+            Self::Audio => "audio",
+            Self::Files => "files",
+            Self::JsonObject => "json_object",
+            Self::JsonSchema => "json_schema",
+            Self::Logprobs => "logprobs",
+            Self::Reasoning => "reasoning",
+            Self::PromptCaching => "prompt_caching",
+        }
+    }
+
+    /// The capability of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|capability| capability.as_str() == name)
+    }
 }
 
 /// An alias with everything that a call needs to know.
@@ -56,17 +99,24 @@ impl Model {
     }
 }
 
-/// Who may use a model. Empty lists mean everybody of the organization.
+/// Who may use a model: everybody of the role or above who is on one of the lists. Empty lists mean everybody.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Access {
-    /// The weakest role that may use it.
-    #[schema(value_type = Option<String>)]
+    /// The weakest role that may use it: `viewer`, `member`, `admin` or `owner`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false, example = "member")]
     pub role: Option<Role>,
+    /// Teams whose members may use it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<uuid::Uuid>)]
     pub teams: Vec<TeamId>,
+    /// People who may use it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<uuid::Uuid>)]
     pub users: Vec<UserId>,
+    /// API keys that may use it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<uuid::Uuid>)]
     pub api_keys: Vec<ApiKeyId>,
 }
@@ -85,4 +135,124 @@ pub struct Route {
     pub region: Option<String>,
     /// Another price than the model's.
     pub prices: Option<Prices>,
+}
+
+/// A model as it is kept and shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelRecord {
+    pub id: ModelId,
+    /// `None`: for every organization.
+    pub org: Option<OrgId>,
+    pub source: ModelSource,
+    pub definition: Definition,
+    pub version: i64,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Where a model comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelSource {
+    /// From the catalogue of well-known models that comes with this release.
+    Seeded,
+    /// From the list of a server in the environment.
+    Discovered,
+    /// Made, or changed, over the API.
+    Custom,
+}
+
+/// What an admin decides about a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Definition {
+    pub alias: String,
+    pub display_name: Option<String>,
+    pub context_window: u32,
+    pub max_output_tokens: Option<u32>,
+    pub capabilities: Vec<Capability>,
+    pub prices: Prices,
+    /// The day on which the prices were right.
+    pub prices_as_of: Option<NaiveDate>,
+    pub enabled: bool,
+    pub access: Access,
+    pub routes: Vec<RouteRecord>,
+}
+
+/// A route as it is kept and shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteRecord {
+    pub id: RouteId,
+    pub provider: ProviderRef,
+    pub upstream_model: String,
+    pub weight: u32,
+    pub fallback: u32,
+    pub region: Option<String>,
+    pub prices: Option<Prices>,
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ProviderRef {
+    Stored(ProviderId),
+    /// A provider of the environment, by its name. It may be configured no more; the route rests then.
+    BuiltIn(String),
+}
+
+/// What happened to a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Created,
+    Updated,
+    Deleted,
+}
+
+impl ModelRecord {
+    /// A new model and the fact that it exists.
+    pub fn create(id: ModelId, org: Option<OrgId>, definition: Definition, now: DateTime<Utc>) -> (Self, ModelChanged) {
+        let record =
+            Self { id, org, source: ModelSource::Custom, definition, version: 1, created_at: now, updated_at: now };
+        let event = record.changed(Change::Created, now);
+        (record, event)
+    }
+
+    /// The model with another definition; no event when it is the same. One that came with the release is the
+    /// installation's own from then on.
+    pub fn redefine(self, definition: Definition, now: DateTime<Utc>) -> (Self, Option<ModelChanged>) {
+        if definition == self.definition {
+            return (self, None);
+        }
+        let next = Self { definition, source: ModelSource::Custom, version: self.version + 1, updated_at: now, ..self };
+        let event = next.changed(Change::Updated, now);
+        (next, Some(event))
+    }
+
+    /// The fact that something happened to the model, which has its version after it.
+    pub fn changed(&self, change: Change, now: DateTime<Utc>) -> ModelChanged {
+        ModelChanged {
+            model_id: self.id.to_string(),
+            organization_id: self.org.map(|org| org.to_string()),
+            alias: self.definition.alias.clone(),
+            change: match change {
+                Change::Created => "created",
+                Change::Updated => "updated",
+                Change::Deleted => "deleted",
+            }
+            .to_owned(),
+            version: i32::try_from(self.version).unwrap_or(i32::MAX),
+            changed_at: Some(now.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_capabilities_are_those_of_the_api() {
+        for capability in Capability::ALL {
+            assert_eq!(serde_json::to_value(capability).unwrap(), capability.as_str());
+            assert_eq!(Capability::named(capability.as_str()), Some(capability));
+        }
+    }
 }
