@@ -17,6 +17,7 @@ mod auth_stub;
 mod database;
 mod infra;
 mod matrix;
+pub mod providers;
 mod recorder;
 mod schema_dump;
 mod snapshot;

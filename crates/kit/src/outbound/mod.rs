@@ -87,6 +87,28 @@ pub struct Answer {
     pub url: Url,
 }
 
+/// An answer whose body is still to come. Dropping it ends the call at the other side.
+#[derive(Debug)]
+pub struct Opened {
+    /// Any status.
+    pub status: StatusCode,
+    /// Of the answer.
+    pub headers: HeaderMap,
+    answer: reqwest::Response,
+    limit: usize,
+    taken: usize,
+}
+
+impl Opened {
+    /// The next piece of the body, `None` at its end. Nothing is read ahead of whoever asks, so a slow reader slows the
+    /// sender. How long to wait is the caller's to say.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, OutboundError> {
+        let chunk = self.answer.chunk().await.map_err(|error| OutboundError::Failed(error.without_url()))?;
+        self.taken += chunk.as_ref().map_or(0, Bytes::len);
+        if self.taken > self.limit { Err(OutboundError::TooLarge(self.limit)) } else { Ok(chunk) }
+    }
+}
+
 /// Why a call gave no answer. The texts may be shown to whoever gave the URL: none names an address behind a name.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboundError {
@@ -142,6 +164,18 @@ impl Outbound {
     pub async fn call(&self, call: Call) -> Result<Answer, OutboundError> {
         let timeout = call.limits.timeout;
         tokio::time::timeout(timeout, self.follow(call)).await.unwrap_or(Err(OutboundError::Timeout(timeout)))
+    }
+
+    /// Makes the call and gives the head of its answer; the body is read piece by piece. Redirects are not followed
+    /// whatever the limits say, the time limit holds until the head, the size limit for the whole body.
+    pub async fn open(&self, call: Call) -> Result<Opened, OutboundError> {
+        let Limits { timeout, body_bytes: limit, .. } = call.limits;
+        let answer = tokio::time::timeout(timeout, self.hop(&call)).await;
+        let answer = answer.unwrap_or(Err(OutboundError::Timeout(timeout)))?;
+        if answer.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(OutboundError::TooLarge(limit));
+        }
+        Ok(Opened { status: answer.status(), headers: answer.headers().clone(), answer, limit, taken: 0 })
     }
 
     async fn follow(&self, mut call: Call) -> Result<Answer, OutboundError> {

@@ -277,6 +277,55 @@ async fn size_and_time_are_bounded() {
 }
 
 #[tokio::test]
+async fn an_opened_answer_is_read_piece_by_piece() {
+    let chunked =
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    let server = Server::start(vec![chunked.to_owned(), chunked.to_owned()]).await;
+    let outbound = Outbound::new(lenient());
+    let mut opened = outbound.open(Call::new(Method::GET, server.url("/"))).await.unwrap();
+    assert_eq!(opened.status, StatusCode::OK);
+    let mut body = Vec::new();
+    while let Some(chunk) = opened.chunk().await.unwrap() {
+        body.extend_from_slice(&chunk);
+    }
+    assert_eq!(body, b"abcde");
+
+    let mut call = Call::new(Method::GET, server.url("/"));
+    call.limits.body_bytes = 4;
+    let mut opened = outbound.open(call).await.unwrap();
+    let refused = loop {
+        match opened.chunk().await {
+            Ok(Some(_)) => {}
+            other => break other.unwrap_err(),
+        }
+    };
+    assert!(matches!(refused, OutboundError::TooLarge(4)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn opening_has_the_same_guards() {
+    let strict = Outbound::new(Policy::default());
+    for (url, why) in
+        [("http://example.com/", "Scheme"), ("https://127.0.0.1/", "Address"), ("https://localhost/", "Host")]
+    {
+        let refused = strict.open(Call::new(Method::POST, Url::parse(url).unwrap())).await.unwrap_err();
+        assert_eq!(format!("{refused:?}"), why, "{url}");
+    }
+    let (rebinding, _) = scripted(Policy::default(), &["10.0.0.1"]);
+    let call = Call::new(Method::POST, Url::parse("https://innocent.example/").unwrap());
+    assert!(matches!(rebinding.open(call).await.unwrap_err(), OutboundError::Address));
+
+    let server = Server::start(vec![redirect_to(307, "http://127.0.0.2/")]).await;
+    let opened = Outbound::new(lenient()).open(Call::new(Method::POST, server.url("/"))).await.unwrap();
+    assert_eq!(opened.status, StatusCode::TEMPORARY_REDIRECT, "a redirect is an answer, and is not followed");
+
+    let server = Server::start(vec![answer("200 OK", "", "too much")]).await;
+    let mut call = Call::new(Method::GET, server.url("/"));
+    call.limits.body_bytes = 7;
+    assert!(matches!(Outbound::new(lenient()).open(call).await.unwrap_err(), OutboundError::TooLarge(7)));
+}
+
+#[tokio::test]
 async fn errors_do_not_tell_what_is_inside() {
     let (outbound, _) = scripted(Policy { http_too: true, also: Vec::new() }, &["10.9.8.7"]);
     let refused = get(&outbound, "http://innocent.example/").await.unwrap_err();

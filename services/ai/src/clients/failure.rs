@@ -96,7 +96,7 @@ pub struct Failure {
     pub param: Option<String>,
     /// The provider's own code of the error.
     pub code: Option<String>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    pub(super) source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Failure {

@@ -1,9 +1,54 @@
 //! Providers of language models, each spoken to in its own protocol.
+//!
+//! What the [one model](crate::domain::chat) holds and how far each provider carries it. "Yes" is as it is, "≈" in the
+//! nearest form, "warned" dropped with a warning, "refused" is [`Kind::Unsupported`], so that another route may serve it:
+//! what the model must see is never dropped, what only tunes it is.
+//!
+//! | part of a request | OpenAI | Anthropic | Gemini |
+//! | --- | --- | --- | --- |
+//! | system and developer messages | yes; `developer` becomes `system` at other hosts than OpenAI's | `system`, or in place after the first turn | `systemInstruction` |
+//! | `name` of a message | yes | warned | warned |
+//! | text | yes | yes | yes |
+//! | image by URL / inline / file id | yes / yes / refused | yes / yes / yes | `fileData` / yes / `fileData` |
+//! | audio | yes | refused | `inlineData` |
+//! | file by URL / inline / file id | refused / yes / yes | yes / PDF and plain text / yes | `fileData` / yes / `fileData` |
+//! | `cache_control` | warned (it caches by itself) | yes | warned (it caches by itself) |
+//! | tool calls and results | yes | yes | yes |
+//! | images in tool results | ≈ a user message after the results | yes | yes |
+//! | `is_error` of a tool result | warned | yes | `response.error` |
+//! | thinking, its signature, redacted thinking | warned | yes (unsigned: warned) | ≈ `thought`, signature on the part it belongs to; redacted: warned |
+//! | refusal | yes | ≈ text | ≈ text |
+//! | functions, `strict` | yes | yes | yes; `strict` ≈ mode `VALIDATED` |
+//! | tools of the provider's own | of the same family | of the same family | warned |
+//! | `tool_choice` | yes | yes | yes |
+//! | `parallel_tool_calls` | yes | `disable_parallel_tool_use` | warned when false |
+//! | `max_tokens` | `max_completion_tokens` at OpenAI, `max_tokens` elsewhere | yes; always sent | `maxOutputTokens` |
+//! | `temperature`, `top_p` | yes | API version 2023-06-01 | yes |
+//! | `top_k` | warned at OpenAI, sent elsewhere | API version 2023-06-01 | yes |
+//! | penalties, `seed` | yes | warned | yes |
+//! | `logit_bias` | yes | warned | warned |
+//! | `n` | yes | refused above 1 | `candidateCount` |
+//! | `logprobs` | yes | warned | yes |
+//! | `stop` | yes | `stop_sequences` | `stopSequences` |
+//! | JSON schema | yes | `output_config.format` | `responseJsonSchema` |
+//! | JSON object | yes | ≈ a sentence in `system`, warned | `responseMimeType` |
+//! | reasoning effort | yes | `output_config.effort`, adaptive thinking | `thinkingLevel` |
+//! | reasoning budget | ≈ effort, warned | `thinking.budget_tokens` | `thinkingBudget` |
+//! | `user` | yes | `metadata.user_id` | warned |
+//! | `metadata` | yes | warned | warned |
+//! | `extra` | of its own family | of its own family | warned |
+//!
+//! A stream always asks for its usage. Nothing here retries: that is routing's.
 
 mod anthropic;
+mod encode;
 mod failure;
 mod gemini;
 mod openai;
+mod refusal;
+mod sse;
+mod stream;
+mod transport;
 
 use std::time::Duration;
 
@@ -23,13 +68,15 @@ pub struct Attempt<'a> {
     pub provider: &'a Provider,
     /// The provider's name of the model.
     pub model: &'a str,
+    /// Most tokens of one answer of this model. Anthropic must be told a limit, so this is it when the caller gave none.
+    pub max_output_tokens: Option<u32>,
     pub deadlines: Deadlines,
 }
 
 /// How long one attempt may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
-    /// Until the head of the answer and, for a stream, its first event.
+    /// Until the first event of a stream. A whole answer comes all at once when it is done, so only `total` binds it.
     pub first_byte: Duration,
     /// Between two events of a stream (a provider's heartbeats count).
     pub idle: Duration,
@@ -91,3 +138,6 @@ impl Providers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+use serde_json::json;
+use testkit::providers::{FakeProvider, Reply, embedding};
+
+use super::*;
+use crate::domain::embedding::{EmbeddingInput, EmbeddingRequest};
+
+async fn both(fake: &FakeProvider, reply: Reply, request: &ChatRequest) -> Completion {
+    let provider = provider(fake, ProviderKind::Openai);
+    let providers = providers();
+    fake.next(reply.clone());
+    let whole = providers.complete(attempt(&provider, PATIENT), request).await.unwrap();
+    fake.next(reply);
+    let stream = providers.stream(attempt(&provider, PATIENT), request).await.unwrap();
+    let streamed = assemble(events(stream).await);
+    assert_eq!(streamed, whole, "a stream says the same as a whole answer");
+    fake.assert_clean();
+    whole
+}
+
+#[tokio::test]
+async fn a_text_comes_back_with_its_usage() {
+    let fake = FakeProvider::start().await;
+    let answer = both(&fake, Reply::echo(), &ask("Hello there")).await;
+    assert_eq!(answer.id.as_deref(), Some("chatcmpl-fake"));
+    assert_eq!(answer.model.as_deref(), Some("fake-1"));
+    assert_eq!(answer.choices[0].parts, [Part::text("You said: Hello there")]);
+    assert_eq!(answer.choices[0].stop, StopReason::End);
+    assert_eq!(answer.usage, used(2, 4));
+    assert_eq!(json!(answer.extra), json!({"service_tier": "default", "system_fingerprint": "fp_fake"}));
+    assert!(answer.warnings.is_empty());
+    let seen = fake.requests();
+    assert_eq!(seen[0].body, json!({"model": "fake-1", "messages": [{"role": "user", "content": "Hello there"}]}));
+    assert_eq!(seen[1].body["stream_options"], json!({"include_usage": true}));
+    assert_eq!(seen[0].headers["authorization"], format!("Bearer {}", FakeProvider::KEY));
+}
+
+#[tokio::test]
+async fn every_kind_of_answer_is_read() {
+    let fake = FakeProvider::start().await;
+    let call = |id: &str, name: &str, arguments: Value| {
+        Part::ToolCall(ToolCall { id: id.into(), name: name.into(), arguments: arguments.to_string() })
+    };
+    let reply =
+        Reply::tools([("weather", json!({"city": "Bern", "days": 2})), ("now", json!({}))]).and_text("Let me see. ");
+    let answer = both(&fake, reply, &ask("?")).await;
+    assert_eq!(
+        answer.choices[0].parts,
+        [
+            Part::text("Let me see. "),
+            call("call_0", "weather", json!({"city": "Bern", "days": 2})),
+            call("call_1", "now", json!({}))
+        ]
+    );
+    assert_eq!(answer.choices[0].stop, StopReason::ToolCalls);
+
+    let answer = both(&fake, Reply::thinking("hm, well", "Yes."), &ask("?")).await;
+    let thought = Part::Thinking { text: "hm, well".into(), signature: None };
+    assert_eq!(answer.choices[0].parts, [thought, Part::text("Yes.")]);
+    assert_eq!(answer.usage, Some(TokenUsage { input: 1, output: 3, reasoning: 2, ..TokenUsage::default() }));
+
+    let answer = both(&fake, Reply::refusal("I will not."), &ask("?")).await;
+    assert_eq!(answer.choices[0].parts, [Part::Refusal { text: "I will not.".into() }]);
+
+    let answer = both(&fake, Reply::text("a b c").cached(1, 0), &ask("x y")).await;
+    assert_eq!(answer.usage.map(|usage| usage.cached_input), Some(1));
+
+    for (word, stop) in [
+        ("length", StopReason::Length),
+        ("content_filter", StopReason::ContentFilter),
+        ("new_reason", StopReason::Other("new_reason".into())),
+    ] {
+        assert_eq!(both(&fake, Reply::text("a").stop(word), &ask("?")).await.choices[0].stop, stop);
+    }
+    // Some servers say `stop` where tools were called.
+    let reply = Reply::tools([("now", json!({}))]).stop("stop");
+    assert_eq!(both(&fake, reply, &ask("?")).await.choices[0].stop, StopReason::ToolCalls);
+}
+
+#[tokio::test]
+async fn several_answers_and_probabilities_keep_their_places() {
+    let fake = FakeProvider::start().await;
+    let request = ChatRequest { n: Some(3), logprobs: Some(Logprobs { top: Some(1) }), ..ask("?") };
+    let answer = both(&fake, Reply::text("one two"), &request).await;
+    assert_eq!(answer.choices.len(), 3);
+    for choice in &answer.choices {
+        assert_eq!(choice.parts, [Part::text("one two")]);
+        let tokens = choice.logprobs.as_ref().unwrap()["content"].as_array().unwrap().clone();
+        assert_eq!(tokens.iter().map(|token| token["token"].as_str().unwrap()).collect::<Vec<_>>(), ["one ", "two"]);
+        assert_eq!(tokens[0]["top_logprobs"].as_array().unwrap().len(), 1);
+    }
+    assert_eq!(answer.usage, used(1, 6));
+}
+
+#[tokio::test]
+async fn pieces_of_one_byte_make_the_same_answer() {
+    let fake = FakeProvider::start().await;
+    let provider = provider(&fake, ProviderKind::Openai);
+    fake.next(Reply::text("Grüße, 世界 😀!").in_pieces(1));
+    let stream = providers().stream(attempt(&provider, PATIENT), &ask("?")).await.unwrap();
+    assert_eq!(assemble(events(stream).await).choices[0].parts, [Part::text("Grüße, 世界 😀!")]);
+}
+
+#[tokio::test]
+async fn vectors_come_in_the_order_of_their_inputs() {
+    let fake = FakeProvider::start().await;
+    let provider = provider(&fake, ProviderKind::Openai);
+    let request = EmbeddingRequest {
+        model: "alias".into(),
+        inputs: vec![EmbeddingInput::Text("one two".into()), EmbeddingInput::Text("three".into())],
+        dimensions: Some(12),
+        user: Some("user-1".into()),
+        extra: Map::new(),
+    };
+    let answer = providers().embed(attempt(&provider, PATIENT), &request).await.unwrap();
+    assert_eq!(answer.vectors, [embedding("one two", 12), embedding("three", 12)]);
+    assert_eq!(answer.usage, used(3, 0));
+
+    let tokens = EmbeddingRequest { inputs: vec![EmbeddingInput::Tokens(vec![1, 2, 3])], ..request.clone() };
+    let answer = providers().embed(attempt(&provider, PATIENT), &tokens).await.unwrap();
+    assert_eq!(answer.vectors, [embedding("[1,2,3]", 12)]);
+
+    fake.next(Reply::raw("application/json", r#"{"data": [{"index": 0, "embedding": [0.5]}]}"#));
+    let short = providers().embed(attempt(&provider, PATIENT), &request).await.unwrap_err();
+    assert_eq!(short.kind, super::super::Kind::Malformed, "two inputs and one vector");
+    fake.assert_clean();
+}
+
+#[tokio::test]
+async fn models_are_listed() {
+    let fake = FakeProvider::start().await;
+    let provider = provider(&fake, ProviderKind::Openai);
+    assert_eq!(providers().models(&provider, PATIENT.total).await.unwrap(), ["gpt-fake", "gpt-fake-mini"]);
+    fake.assert_clean();
+}
