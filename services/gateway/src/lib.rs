@@ -7,15 +7,18 @@ pub mod config;
 pub mod domain;
 pub mod error;
 mod jobs;
+mod keys;
 mod proxy;
 mod state;
 mod upstream;
 
 use std::sync::Arc;
 
-use kit::{Boot, Core, ErrorCode, HealthCheck, Running, Task, Verifier};
+use kit::{Boot, ErrorCode, HealthCheck, Running};
 
+use crate::clients::auth::AuthClient;
 use crate::config::Config;
+use crate::keys::ApiKeys;
 use crate::state::State;
 
 /// The gateway: who calls, and where the call goes.
@@ -28,12 +31,20 @@ impl kit::Service for Gateway {
     async fn start(boot: Boot<Config>) -> anyhow::Result<Running> {
         let Boot { config, core } = boot;
         let verifier = config.identity.verifier(&core)?;
-        let state = State::new(&config, serde_json::to_value(api::openapi())?)?;
+        let credentials = config.identity.credentials(&core)?;
+        let auth = AuthClient::new(config.identity.auth_client(), Arc::clone(&credentials));
+        let keys = ApiKeys::new(auth, Arc::clone(&verifier), &core);
+        let state = State::new(&config, serde_json::to_value(api::openapi())?, Arc::clone(&keys))?;
         // Addresses are known from the first request on; whether somebody is there shows soon enough.
         state.resolve().await;
 
         let mut tasks = jobs::all(&state, &verifier, config.health_interval);
-        tasks.extend(revocations(&config, &core, &verifier)?);
+        if let Some(settings) = &config.events {
+            let broker = events::Broker::open(settings, &core)?;
+            let auth = config.identity.auth_client();
+            tasks.push(events::revocations(&broker, Arc::clone(&verifier), auth, credentials));
+            tasks.push(keys.changed().listen(&broker));
+        }
         let mut checks: Vec<Arc<dyn HealthCheck>> = vec![Arc::clone(&verifier) as Arc<dyn HealthCheck>];
         checks.extend(state.upstreams().map(|upstream| Arc::clone(upstream) as Arc<dyn HealthCheck>));
         Ok(Running {
@@ -57,12 +68,4 @@ impl kit::Service for Gateway {
     fn error_codes() -> Vec<ErrorCode> {
         error::CODES.iter().copied().copied().collect()
     }
-}
-
-/// Sessions that end before their tokens do, as long as there is a broker to tell of them.
-fn revocations(config: &Config, core: &Core, verifier: &Arc<Verifier>) -> anyhow::Result<Option<Task>> {
-    let Some(settings) = &config.events else { return Ok(None) };
-    let broker = events::Broker::open(settings, core)?;
-    let identity = &config.identity;
-    Ok(Some(events::revocations(&broker, Arc::clone(verifier), identity.auth_client(), identity.credentials(core)?)))
 }

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use crate::app::description::Description;
 use crate::config::{Config, Limits};
 use crate::domain::service::Service;
+use crate::keys::ApiKeys;
 use crate::proxy::Forwarded;
 use crate::upstream::Upstream;
 
@@ -20,13 +21,14 @@ struct Inner {
     upstreams: Vec<Option<Arc<Upstream>>>,
     limits: Limits,
     forwarded: Forwarded,
+    api_keys: Arc<ApiKeys>,
     cors_origins: Vec<String>,
     description: Description,
 }
 
 impl State {
     /// From the configuration and the gateway's `own` API description; nothing is asked of anybody yet.
-    pub fn new(config: &Config, own: serde_json::Value) -> anyhow::Result<Self> {
+    pub fn new(config: &Config, own: serde_json::Value, api_keys: Arc<ApiKeys>) -> anyhow::Result<Self> {
         let of = |service: &Service| {
             let configured = config.upstreams.iter().find(|upstream| upstream.service == *service)?;
             Some(Arc::new(Upstream::new(*service, configured.replicas.clone())))
@@ -35,6 +37,7 @@ impl State {
             upstreams: Service::ALL.iter().map(of).collect(),
             limits: config.limits,
             forwarded: Forwarded::new(&config.identity.issuer)?,
+            api_keys,
             cors_origins: config.cors_origins.clone(),
             description: Description::new(own, config.identity.issuer_name()),
         })))
@@ -63,6 +66,11 @@ impl State {
     /// What services are told about where clients came in.
     pub fn forwarded(&self) -> &Forwarded {
         &self.0.forwarded
+    }
+
+    /// The exchange of API keys.
+    pub fn api_keys(&self) -> &Arc<ApiKeys> {
+        &self.0.api_keys
     }
 
     /// Whether browsers may call at all from elsewhere.

@@ -142,7 +142,7 @@ pub(super) fn bearer(req: &HttpRequest) -> Result<Option<&str>, Problem> {
 
 pub(super) fn unauthenticated() -> Problem {
     Problem::new(&codes::UNAUTHENTICATED)
-        .detail("Send an access token: Authorization: Bearer …")
+        .detail("Send an access token or an API key: Authorization: Bearer …")
         .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"brainops\""))
 }
 

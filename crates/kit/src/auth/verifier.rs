@@ -140,11 +140,13 @@ impl Verifier {
     /// The answer about a user token that was verified before, without waiting for anything; `None` for a new one.
     pub fn verify_cached(&self, token: &str) -> Option<Result<Arc<Claims>, TokenError>> {
         let claims = self.users.verified.get(&fingerprint(token)?)?;
-        Some(match self.check_times(&*claims) {
-            Ok(()) if self.deny_list.denies(&claims) => Err(TokenError::Revoked),
-            Ok(()) => Ok(claims),
-            Err(error) => Err(error),
-        })
+        Some(self.verify_again(&claims).map(|()| claims))
+    }
+
+    /// Judges claims again that came out of this verifier: their times, and whether they were revoked meanwhile.
+    pub fn verify_again(&self, claims: &Claims) -> Result<(), TokenError> {
+        self.check_times(claims)?;
+        if self.deny_list.denies(claims) { Err(TokenError::Revoked) } else { Ok(()) }
     }
 
     /// Verifies a token that another service made for this one.

@@ -17,6 +17,9 @@ crate::error_codes! {
     UNAUTHENTICATED = "unauthenticated", 401, "Authentication is required";
     /// Credentials were sent and are not good (RFC 6750).
     INVALID_TOKEN = "invalid_token", 401, "The access token is not valid";
+    /// An API key was sent and is not good: malformed, unknown, revoked, expired, or from a place it does not work from.
+    /// Never says which.
+    INVALID_API_KEY = "invalid_api_key", 401, "The API key is not valid";
     /// Known caller, not allowed.
     FORBIDDEN = "forbidden", 403, "This is not allowed";
     /// The token lacks a scope (RFC 6750).

@@ -1,11 +1,11 @@
 //! Calls to the services behind the gateway.
 
-use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
+use kit::Problem;
 use kit::http::codes;
-use kit::{Principal, Problem};
 
+use super::caller;
 use crate::domain::{path, route};
 use crate::error;
 use crate::proxy::{Answer, Call, Pool};
@@ -25,14 +25,13 @@ pub async fn forward(
 ) -> Result<HttpResponse<Answer>, Problem> {
     let route = admit(&request)?;
     let upstream = state.upstream(route.service).ok_or_else(|| Problem::new(&error::SERVICE_NOT_DEPLOYED))?;
-    if !route::is_public(request.method().as_str(), request.uri().path()) {
-        // The service verifies again; this spares it calls that cannot succeed.
-        Principal::from_request(&request, &mut Payload::None).await?;
-    }
+    let public = route::is_public(request.method().as_str(), request.uri().path());
+    let authorization = if public { caller::unasked(&request) } else { caller::identify(&request, &state).await? };
     let call = Call {
         upstream,
         deadlines: &state.limits().of(route.class).deadlines,
         forwarded: state.forwarded(),
+        authorization: &authorization,
         pool: &pool,
         dice: &dice,
     };

@@ -1,5 +1,6 @@
 //! The route table of the gateway's own endpoints, and the way into [`ROUTES`] for all others.
 
+mod caller;
 mod compress;
 mod cors;
 mod docs;

@@ -1,3 +1,4 @@
 //! Calls that the gateway makes on its own account.
 
+pub mod auth;
 pub mod private;

@@ -33,6 +33,17 @@ impl Forwarded {
     }
 }
 
+/// What a service gets as `Authorization`.
+#[derive(Clone, Debug)]
+pub enum Authorization {
+    /// What the client sent.
+    AsSent,
+    /// Nothing: what the client sent is not for services.
+    Withheld,
+    /// A token in place of what the client sent.
+    Replaced(HeaderValue),
+}
+
 /// Meant for one connection only (RFC 9110 section 7.6.1), with the older names that some clients still send.
 const HOP_BY_HOP: &[&str] = &[
     "connection",
@@ -52,8 +63,9 @@ const SPOOFED: &[&str] =
 const SPOOFED_PREFIXES: &[&str] = &["x-forwarded-", "x-user-", "x-org-", "x-internal-"];
 
 /// What the gateway settles itself: its own `Host`, `Expect` (answered to the client already), content codings (it
-/// compresses, services do not), the length (that of the body as it is sent), and correlation.
-const OWN: &[&str] = &["host", "expect", "accept-encoding", "content-length", "traceparent", "x-request-id"];
+/// compresses, services do not), the length (that of the body as it is sent), correlation, and API keys.
+const OWN: &[&str] =
+    &["host", "expect", "accept-encoding", "content-length", "traceparent", "x-request-id", "x-api-key"];
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -62,7 +74,12 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The request as a service gets it. `Host` is still missing: it names the replica.
-pub fn to_upstream(request: &HttpRequest, forwarded: &Forwarded, body: Upload) -> Result<Request<Upload>, Failure> {
+pub fn to_upstream(
+    request: &HttpRequest,
+    forwarded: &Forwarded,
+    authorization: &Authorization,
+    body: Upload,
+) -> Result<Request<Upload>, Failure> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     let mut built =
         Request::builder().method(request.method().as_str()).uri(target).body(body).map_err(Failure::Unwritable)?;
@@ -71,11 +88,18 @@ pub fn to_upstream(request: &HttpRequest, forwarded: &Forwarded, body: Upload) -
     let named = named_in_connection(
         request.headers().get_all(client_header::CONNECTION).map(client_header::HeaderValue::as_bytes),
     );
+    let keeps_authorization = matches!(authorization, Authorization::AsSent);
     for (name, value) in request.headers() {
         let name = name.as_str();
+        if name == "authorization" && !keeps_authorization {
+            continue;
+        }
         if !is_dropped_up(name) && !named.iter().any(|other| other.eq_ignore_ascii_case(name)) {
             append(headers, name, value.as_bytes());
         }
+    }
+    if let Authorization::Replaced(token) = authorization {
+        headers.insert(header::AUTHORIZATION, token.clone());
     }
     if let Some(address) = client_address(request) {
         append(headers, X_FORWARDED_FOR.as_str(), address.to_string().as_bytes());
@@ -175,7 +199,9 @@ mod tests {
 
     #[test]
     fn what_a_service_could_take_for_our_word_is_dropped() {
-        for name in ["x-forwarded-for", "x-user-id", "x-org-id", "x-internal-token", "forwarded", "te", "host"] {
+        for name in
+            ["x-forwarded-for", "x-user-id", "x-org-id", "x-internal-token", "forwarded", "te", "host", "x-api-key"]
+        {
             assert!(is_dropped_up(name), "{name}");
         }
         for name in ["authorization", "content-type", "if-match", "idempotency-key", "x-custom", "x-organization"] {

@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use answer::Answer;
 pub use failure::Failure;
-pub use headers::Forwarded;
+pub use headers::{Authorization, Forwarded};
 pub use pool::Pool;
 
 use self::connection::{Connection, SendError};
@@ -38,6 +38,8 @@ pub struct Call<'a> {
     pub deadlines: &'a Deadlines,
     /// What the services learn about the client.
     pub forwarded: &'a Forwarded,
+    /// What they learn about who it is.
+    pub authorization: &'a Authorization,
     /// This worker's connections.
     pub pool: &'a web::Data<Pool>,
     /// This worker's randomness.
@@ -67,7 +69,7 @@ impl Call<'_> {
     ) -> Result<HttpResponse<Answer>, Failure> {
         let upload = Upload::new(request, payload);
         let repeatable = upload.is_empty() && matches!(request.method().as_str(), "GET" | "HEAD");
-        let mut prepared = headers::to_upstream(request, self.forwarded, upload)?;
+        let mut prepared = headers::to_upstream(request, self.forwarded, self.authorization, upload)?;
         let mut failed = None;
         loop {
             let lease = self.upstream.lease(self.dice, failed).ok_or(Failure::NoReplica)?;

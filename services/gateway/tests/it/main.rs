@@ -1,6 +1,7 @@
 //! The gateway against real local servers that check what they are sent.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod api_keys;
 mod balancing;
 mod compression;
 mod configuration;

@@ -4,6 +4,6 @@ mod app;
 mod backend;
 mod raw;
 
-pub use app::App;
-pub use backend::Backend;
+pub use app::{App, AppBuilder};
+pub use backend::{Backend, Seen};
 pub use raw::{Script, raw_service, speak, status_of};
