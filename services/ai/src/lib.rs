@@ -8,6 +8,7 @@ mod config;
 mod domain;
 mod error;
 mod ledger;
+mod metrics;
 mod protocol;
 mod routing;
 mod state;
