@@ -1,5 +1,7 @@
 //! The only place that reads the environment.
 
+mod calls;
+
 use std::time::Duration;
 
 use contracts::OrgId;
@@ -11,6 +13,8 @@ use kit::{
 use url::Url;
 
 use crate::{catalog::LOCAL, domain::provider::ProviderKind};
+
+pub use calls::CallSettings;
 
 #[derive(Debug)]
 pub struct Config {
@@ -37,6 +41,7 @@ pub struct BuiltIn {
     pub key: Option<Secret<String>>,
     /// The URL was given, so it may be another server than the vendor's.
     pub custom_url: bool,
+    pub calls: CallSettings,
 }
 
 impl Settings for Config {
@@ -64,6 +69,7 @@ impl Settings for Config {
                     "30000",
                 )
                 .0,
+            calls: Settings::read(env),
         }
     }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod answers;
 mod api;
 mod app;
 mod catalog;
@@ -22,13 +23,15 @@ use db::{
     Db,
     diesel_migrations::{EmbeddedMigrations, embed_migrations},
 };
-use kit::{Boot, ErrorCode, Running, Service, http::codes};
+use kit::{Boot, ErrorCode, HttpOptions, Running, Service, http::codes};
+use utoipa::OpenApi as _;
 
 use crate::{
     catalog::{Catalog, Installation},
     clients::Providers,
     config::Config,
-    state::AppState,
+    ledger::Ledger,
+    state::{AppState, Calls},
 };
 
 /// The schema's history.
@@ -59,6 +62,8 @@ impl Service for Ai {
             operator: config.operator,
             providers,
             catalog: catalog.clone(),
+            ledger: Ledger,
+            calls: Calls::new(&config.calls, &core),
         };
         let tasks = vec![
             catalog.task(),
@@ -71,8 +76,15 @@ impl Service for Ai {
             verifier: Some(verifier),
             checks: vec![Arc::new(db), Arc::new(broker)],
             tasks,
+            http: HttpOptions {
+                body_limits: api::BODY_LIMITS,
+                // Models take their time; calls have deadlines of their own.
+                handler_timeout: None,
+                ..HttpOptions::default()
+            },
             ..Running::new(move |routes| {
                 routes.app_data(data.clone());
+                api::routes(routes);
             })
         })
     }
@@ -82,7 +94,7 @@ impl Service for Ai {
     }
 
     fn openapi() -> utoipa::openapi::OpenApi {
-        utoipa::openapi::OpenApi::default()
+        api::Api::openapi()
     }
 
     fn error_codes() -> Vec<ErrorCode> {

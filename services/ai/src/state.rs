@@ -1,12 +1,21 @@
 //! What every use case can reach.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use contracts::OrgId;
 use db::Db;
-use kit::{Clock, Ids, seal::Keyring};
+use kit::{CancellationToken, Clock, Core, Ids, seal::Keyring};
+use tokio::sync::Semaphore;
 
-use crate::{catalog::Catalog, clients::Providers};
+use crate::{
+    answers::Answers,
+    catalog::Catalog,
+    clients::Providers,
+    config::CallSettings,
+    domain::tokens::Tokenizer,
+    ledger::Ledger,
+    routing::{Dice, Router},
+};
 
 #[derive(Clone)]
 pub struct AppState {
@@ -19,4 +28,36 @@ pub struct AppState {
     pub operator: Option<OrgId>,
     pub providers: Providers,
     pub catalog: Catalog,
+    pub ledger: Ledger,
+    pub calls: Calls,
+}
+
+/// What calls of models share. Cheap to clone.
+#[derive(Clone)]
+pub struct Calls {
+    pub router: Router,
+    pub answers: Answers,
+    pub tokenizer: Tokenizer,
+    /// Calls that may be worked on at once.
+    pub places: Arc<Semaphore>,
+    /// As in [`CallSettings`].
+    pub usual_answer: u32,
+    /// As in [`CallSettings`].
+    pub heartbeat: Duration,
+    /// Cancelled when the service begins to leave.
+    pub shutdown: CancellationToken,
+}
+
+impl Calls {
+    pub fn new(settings: &CallSettings, core: &Core) -> Self {
+        Self {
+            router: Router::new(settings.policy, Dice::seeded(&*core.ids)),
+            answers: Answers::new(settings.cache_bytes, settings.cache_ttl),
+            tokenizer: Tokenizer::new(settings.exact_tokens),
+            places: Arc::new(Semaphore::new(settings.places)),
+            usual_answer: settings.usual_answer,
+            heartbeat: settings.heartbeat,
+            shutdown: core.shutdown.clone(),
+        }
+    }
 }

@@ -307,6 +307,21 @@ pub enum StopReason {
     Other(String),
 }
 
+impl StopReason {
+    /// In usage records, events and traces. Not for metrics: [`Other`](Self::Other) may be anything.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::End => "end",
+            Self::Length => "length",
+            Self::StopSequence => "stop_sequence",
+            Self::ToolCalls => "tool_calls",
+            Self::ContentFilter => "content_filter",
+            Self::Refusal => "refusal",
+            Self::Other(other) => other,
+        }
+    }
+}
+
 /// Tokens as the provider counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TokenUsage {

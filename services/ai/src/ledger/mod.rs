@@ -17,7 +17,7 @@ use crate::domain::{
 pub struct Ledger;
 
 /// What a call will use at most, as far as can be told before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
     pub tokens: u64,
     pub cost: NanoUsd,

@@ -1,0 +1,97 @@
+//! The models that the caller may use, as OpenAI lists them, or as Anthropic does for Anthropic's clients.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Path},
+};
+use contracts::Scope;
+use kit::{
+    Principal, Problem,
+    http::{ErrorForm, error_form},
+};
+use serde_json::{Value, json};
+
+use super::answer;
+use crate::{
+    app::list_models::{get_model, list_models},
+    domain::{caller::Caller, chat::Dialect, model::Model},
+    state::AppState,
+};
+
+/// List the models that you may use.
+///
+/// In OpenAI's form, or in Anthropic's when the header `anthropic-version` is there. All on one page.
+#[utoipa::path(get, path = "/v1/models", tag = "models", operation_id = "list_usable_models", responses(
+    (status = 200, description = "The models, by name", body = Value),
+    (status = 401, description = "`unauthenticated`, `invalid_token`", body = Value),
+    (status = 403, description = "`insufficient_scope`", body = Value),
+))]
+pub async fn list(state: Data<AppState>, who: Principal, http: HttpRequest) -> Result<HttpResponse, Problem> {
+    may_see(&who)?;
+    let models = match list_models(&state, &Caller::from(&who)).await {
+        Ok(models) => models,
+        Err(error) => return Ok(answer::refused(&http, form(&http), &error)),
+    };
+    let shown: Vec<Value> = models.iter().map(|model| view(model, form(&http))).collect();
+    Ok(HttpResponse::Ok().json(match form(&http) {
+        Dialect::Messages => json!({
+            "first_id": models.first().map(|model| &model.alias),
+            "last_id": models.last().map(|model| &model.alias),
+            "has_more": false,
+            "data": shown,
+        }),
+        _ => json!({"object": "list", "data": shown}),
+    }))
+}
+
+/// Read a model that you may use.
+#[utoipa::path(get, path = "/v1/models/{model}", tag = "models", operation_id = "get_usable_model",
+    params(("model" = String, Path, description = "Its name")), responses(
+    (status = 200, description = "The model, in the form of the list", body = Value),
+    (status = 401, description = "`unauthenticated`, `invalid_token`", body = Value),
+    (status = 403, description = "`insufficient_scope`, `model_not_allowed`", body = Value),
+    (status = 404, description = "`model_not_found`", body = Value),
+))]
+pub async fn get(
+    state: Data<AppState>,
+    who: Principal,
+    alias: Path<String>,
+    http: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    may_see(&who)?;
+    let model = get_model(&state, &Caller::from(&who), &alias).await;
+    Ok(model.map_or_else(
+        |error| answer::refused(&http, form(&http), &error),
+        |model| HttpResponse::Ok().json(view(&model, form(&http))),
+    ))
+}
+
+/// Whoever may call models may know which.
+fn may_see(who: &Principal) -> Result<(), Problem> {
+    who.require(Scope::AiRead).or_else(|refused| who.require(Scope::AiInvoke).map_err(|_| refused))
+}
+
+/// Whose clients ask.
+fn form(http: &HttpRequest) -> Dialect {
+    match error_form(http.path(), http.headers()) {
+        ErrorForm::Anthropic => Dialect::Messages,
+        _ => Dialect::ChatCompletions,
+    }
+}
+
+fn view(model: &Model, form: Dialect) -> Value {
+    match form {
+        Dialect::Messages => json!({
+            "type": "model",
+            "id": model.alias,
+            "display_name": model.display_name.as_ref().unwrap_or(&model.alias),
+            "created_at": model.created_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        }),
+        _ => json!({
+            "id": model.alias,
+            "object": "model",
+            "created": model.created_at.timestamp(),
+            "owned_by": model.routes.first().map_or("brainops", |route| route.provider.name.as_str()),
+        }),
+    }
+}

@@ -1,0 +1,262 @@
+//! One streamed answer under way: events from a provider turned into bytes of the caller's dialect as they come, nothing
+//! buffered but the one event at hand.
+//!
+//! It never ends in silence: after a failure, or when the service has to leave, the dialect's own error event is last. The
+//! caller leaving is this being dropped: the provider's stream goes with it, and what was produced so far is settled.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, future::BoxFuture};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, Sleep},
+};
+use tracing::Span;
+
+use super::{
+    bill::Bill,
+    refusals,
+    tally::{Tally, load_in_background},
+};
+use crate::{
+    clients::{ChatStream, Failure, Kind},
+    domain::{chat::ChatEvent, tokens::Tokenizer},
+    ledger::Outcome,
+    metrics::OpenStream,
+    protocol::Encoder,
+    routing::{self, Chosen, Lease},
+    state::AppState,
+};
+
+/// A comment, which every reader of server-sent events ignores (WHATWG HTML, "Server-sent events").
+const HEARTBEAT: &[u8] = b": \n\n";
+
+/// How long streams may go on once the service begins to leave. The server waits 30 s for them; the rest is for the
+/// goodbye.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// A streamed answer under way.
+pub struct LiveAnswer {
+    /// The event that told that the provider answers.
+    first: Option<ChatEvent>,
+    /// Gone when the stream has ended, for whatever reason.
+    under_way: Option<UnderWay>,
+    /// The last bytes, held back until the bill is settled.
+    closing: Option<(BoxFuture<'static, ()>, Bytes)>,
+    encoder: Box<dyn Encoder>,
+    tokenizer: Tokenizer,
+    tally: Tally,
+    heartbeat: Heartbeat,
+    /// Over when the service can wait no longer.
+    farewell: BoxFuture<'static, ()>,
+    _open: OpenStream,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What a stream is made of.
+pub struct Parts {
+    pub first: ChatEvent,
+    pub source: ChatStream,
+    pub encoder: Box<dyn Encoder>,
+    pub bill: Bill,
+    pub lease: Lease,
+    pub route: Chosen,
+    pub span: Span,
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// What ends with the provider's stream.
+struct UnderWay {
+    source: ChatStream,
+    bill: Bill,
+    lease: Lease,
+    route: Chosen,
+    span: Span,
+}
+
+impl LiveAnswer {
+    pub fn new(state: &AppState, parts: Parts) -> Self {
+        let Parts { first, source, encoder, bill, lease, route, span, permit } = parts;
+        let shutdown = state.calls.shutdown.clone();
+        Self {
+            first: Some(first),
+            under_way: Some(UnderWay { source, bill, lease, route, span }),
+            closing: None,
+            encoder,
+            tokenizer: state.calls.tokenizer.clone(),
+            tally: Tally::default(),
+            heartbeat: Heartbeat::new(state.calls.heartbeat),
+            farewell: Box::pin(async move {
+                shutdown.cancelled_owned().await;
+                tokio::time::sleep(GRACE).await;
+            }),
+            _open: OpenStream::new(),
+            _permit: permit,
+        }
+    }
+
+    /// The bytes for an event; the last ones wait until the bill is settled.
+    fn take(&mut self, event: &ChatEvent) -> Option<Bytes> {
+        let Some(under_way) = &mut self.under_way else { return None };
+        if self.tally.add(event) {
+            under_way.bill.first_token();
+        }
+        if let ChatEvent::Started { id, model, .. } = event {
+            record(&under_way.span, "gen_ai.response.id", id.as_deref());
+            record(&under_way.span, "gen_ai.response.model", model.as_deref());
+        }
+        if *event != ChatEvent::Ended {
+            let bytes = self.encoder.encode(event);
+            return (!bytes.is_empty()).then_some(bytes);
+        }
+        let mut last = Vec::new();
+        if !self.tally.is_told() {
+            load_in_background(&self.tokenizer);
+            let (usage, _) = self.tally.usage(true, under_way.bill.input(), &self.tokenizer);
+            last.extend_from_slice(&self.encoder.encode(&ChatEvent::Usage(usage)));
+        }
+        last.extend_from_slice(&self.encoder.encode(&ChatEvent::Ended));
+        self.close(Outcome::Completed, last.into());
+        None
+    }
+
+    /// The stream broke off.
+    fn fail(&mut self, failure: &Failure) {
+        let last = self.encoder.fail(&refusals::interrupted(failure));
+        if let Some(UnderWay { route, span, .. }) = &self.under_way {
+            routing::told(span, route, failure);
+        }
+        self.settle(Outcome::Failed, Some(failure), last);
+    }
+
+    fn close(&mut self, outcome: Outcome, last: Bytes) {
+        self.settle(outcome, None, last);
+    }
+
+    /// Ends the provider's stream and has the bill settled before `last` leaves.
+    fn settle(&mut self, outcome: Outcome, failure: Option<&Failure>, last: Bytes) {
+        let Some(under_way) = self.under_way.take() else { return };
+        let UnderWay { bill, lease, .. } = self.count(under_way, outcome);
+        match (outcome, failure) {
+            (Outcome::Completed, _) => lease.succeeded(Instant::now()),
+            (_, Some(failure)) => lease.failed(failure, Instant::now()),
+            _ => {}
+        }
+        self.closing = Some((Box::pin(bill.close(outcome, self.tally.stop())), last));
+    }
+
+    /// Puts what was used on the bill and into the span.
+    fn count(&self, mut under_way: UnderWay, outcome: Outcome) -> UnderWay {
+        let whole = outcome == Outcome::Completed;
+        let (usage, estimated) = self.tally.usage(whole, under_way.bill.input(), &self.tokenizer);
+        under_way.bill.used(usage, estimated);
+        let span = &under_way.span;
+        span.record("gen_ai.usage.input_tokens", usage.input);
+        span.record("gen_ai.usage.output_tokens", usage.output);
+        record(span, "gen_ai.response.finish_reasons", self.tally.stop().as_ref().map(|stop| stop.as_str()));
+        under_way
+    }
+}
+
+impl Stream for LiveAnswer {
+    type Item = Bytes;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let this = &mut *self;
+        loop {
+            if let Some((settled, last)) = &mut this.closing {
+                ready!(settled.as_mut().poll(cx));
+                let last = std::mem::take(last);
+                this.closing = None;
+                return Poll::Ready(Some(last));
+            }
+            let Some(under_way) = &mut this.under_way else { return Poll::Ready(None) };
+            let event = match this.first.take() {
+                Some(first) => Some(Ok(first)),
+                None => match under_way.source.poll_next_unpin(cx) {
+                    Poll::Ready(event) => event,
+                    Poll::Pending => {
+                        if this.farewell.as_mut().poll(cx).is_ready() {
+                            let last = this.encoder.fail(&refusals::shutting_down());
+                            this.close(Outcome::Failed, last);
+                            continue;
+                        }
+                        ready!(this.heartbeat.poll(cx));
+                        return Poll::Ready(Some(Bytes::from_static(HEARTBEAT)));
+                    }
+                },
+            };
+            match event {
+                Some(Ok(event)) => {
+                    this.heartbeat.heard();
+                    if let Some(bytes) = this.take(&event) {
+                        return Poll::Ready(Some(bytes));
+                    }
+                }
+                Some(Err(failure)) => this.fail(&failure),
+                None => this.fail(&Failure::new(Kind::Cut)),
+            }
+        }
+    }
+}
+
+impl Drop for LiveAnswer {
+    fn drop(&mut self) {
+        // Still under way: the caller left. The bill settles itself when it is dropped.
+        if let Some(under_way) = self.under_way.take() {
+            if !self.tally.is_told() {
+                load_in_background(&self.tokenizer);
+            }
+            drop(self.count(under_way, Outcome::ClientLeft));
+        }
+    }
+}
+
+fn record(span: &Span, field: &'static str, value: Option<&str>) {
+    if let Some(value) = value {
+        span.record(field, value);
+    }
+}
+
+/// Says when it is time to show a sign of life.
+struct Heartbeat {
+    every: Duration,
+    last: Instant,
+    /// Made at the first pause: most streams have none.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Heartbeat {
+    fn new(every: Duration) -> Self {
+        Self { every, last: Instant::now(), timer: None }
+    }
+
+    /// Something was sent.
+    fn heard(&mut self) {
+        self.last = Instant::now();
+    }
+
+    /// Ready when nothing was sent for too long.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let due = self.last + self.every;
+            let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            if timer.deadline() < due && Instant::now() >= timer.deadline() {
+                // Only moved when it fires: most events come before it does.
+                timer.as_mut().reset(due);
+            }
+            ready!(timer.as_mut().poll(cx));
+            if Instant::now() >= due {
+                self.last = Instant::now();
+                let next = self.last + self.every;
+                timer.as_mut().reset(next);
+                return Poll::Ready(());
+            }
+        }
+    }
+}
