@@ -30,6 +30,7 @@ pub struct Config {
     pub built_in: Vec<BuiltIn>,
     /// How long models are believed without asking the database again.
     pub catalog_fresh: Duration,
+    pub calls: CallSettings,
 }
 
 /// A provider of the environment.
@@ -41,7 +42,6 @@ pub struct BuiltIn {
     pub key: Option<Secret<String>>,
     /// The URL was given, so it may be another server than the vendor's.
     pub custom_url: bool,
-    pub calls: CallSettings,
 }
 
 impl Settings for Config {

@@ -77,7 +77,7 @@ impl Service for Ai {
             checks: vec![Arc::new(db), Arc::new(broker)],
             tasks,
             http: HttpOptions {
-                body_limits: api::BODY_LIMITS,
+                body_limits: api::body_limits(),
                 // Models take their time; calls have deadlines of their own.
                 handler_timeout: None,
                 ..HttpOptions::default()

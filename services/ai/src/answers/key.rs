@@ -13,7 +13,8 @@ use crate::domain::{
 pub struct Key([u8; 32]);
 
 /// Fields by which a request depends on, or leaves behind, something at the provider.
-const STATE: [&str; 6] = ["previous_response_id", "conversation", "container", "background", "store", "web_search_options"];
+const STATE: [&str; 6] =
+    ["previous_response_id", "conversation", "container", "background", "store", "web_search_options"];
 
 impl Key {
     /// The key of a request that asked for the cache and whose answer depends on the request alone: one answer, no

@@ -9,21 +9,26 @@ mod messages;
 mod openai_models;
 mod responses;
 
+use std::time::Duration;
+
 use actix_web::web::{self, ServiceConfig};
-use kit::openapi::Bearer;
+use kit::{http::BodyLimit, openapi::Bearer};
 use utoipa::OpenApi;
 
-/// Conversations carry pictures and documents.
-const MODEL_BODY: usize = 20 << 20;
+/// Largest body of the routes that take conversations, which carry pictures and documents; in bytes.
+const CONVERSATION: usize = 20 << 20;
 
-/// Routes with another limit than the usual one, in bytes.
-pub const BODY_LIMITS: &[(&str, usize)] = &[
-    ("/v1/chat/completions", MODEL_BODY),
-    ("/v1/responses", MODEL_BODY),
-    ("/v1/messages", MODEL_BODY),
-    ("/v1/messages/count_tokens", MODEL_BODY),
-    ("/v1/embeddings", MODEL_BODY),
-];
+/// Until such a body must be there: 20 MiB in two minutes is a slow line.
+const CONVERSATION_TIME: Duration = Duration::from_mins(2);
+
+/// Routes that take other bodies than the rest.
+pub fn body_limits() -> Vec<BodyLimit> {
+    let routes =
+        ["/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens", "/v1/embeddings"];
+    let limit =
+        |route: &'static str| BodyLimit { route: route.into(), bytes: CONVERSATION, timeout: CONVERSATION_TIME };
+    routes.map(limit).into()
+}
 
 pub fn routes(config: &mut ServiceConfig) {
     config

@@ -148,7 +148,7 @@ impl Bill {
         &mut self,
         outcome: Outcome,
         stop: Option<StopReason>,
-    ) -> Option<impl Future<Output = ()> + Send + 'static> {
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
         let reservation = self.reservation.take()?;
         let draft = std::mem::take(&mut self.draft);
         let duration = self.begun.elapsed();

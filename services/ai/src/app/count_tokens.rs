@@ -30,12 +30,15 @@ fn count(tokenizer: &Tokenizer, call: &ChatCall) -> u64 {
 }
 
 fn texts(message: &Message) -> impl Iterator<Item = &str> {
-    message.parts.iter().flat_map(|part| match part {
-        Part::ToolResult { parts, .. } => parts.as_slice(),
-        part => std::slice::from_ref(part),
-    })
-    .filter_map(|part| match part {
-        Part::Text { text, .. } => Some(text.as_str()),
-        _ => None,
-    })
+    message
+        .parts
+        .iter()
+        .flat_map(|part| match part {
+            Part::ToolResult { parts, .. } => parts.as_slice(),
+            part => std::slice::from_ref(part),
+        })
+        .filter_map(|part| match part {
+            Part::Text { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
 }

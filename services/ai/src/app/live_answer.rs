@@ -141,7 +141,7 @@ impl LiveAnswer {
     /// Ends the provider's stream and has the bill settled before `last` leaves.
     fn settle(&mut self, outcome: Outcome, failure: Option<&Failure>, last: Bytes) {
         let Some(under_way) = self.under_way.take() else { return };
-        let UnderWay { bill, lease, .. } = self.count(under_way, outcome);
+        let UnderWay { bill, lease, .. } = self.put_on_bill(under_way, outcome);
         match (outcome, failure) {
             (Outcome::Completed, _) => lease.succeeded(Instant::now()),
             (_, Some(failure)) => lease.failed(failure, Instant::now()),
@@ -151,7 +151,7 @@ impl LiveAnswer {
     }
 
     /// Puts what was used on the bill and into the span.
-    fn count(&self, mut under_way: UnderWay, outcome: Outcome) -> UnderWay {
+    fn put_on_bill(&self, mut under_way: UnderWay, outcome: Outcome) -> UnderWay {
         let whole = outcome == Outcome::Completed;
         let (usage, estimated) = self.tally.usage(whole, under_way.bill.input(), &self.tokenizer);
         under_way.bill.used(usage, estimated);
@@ -212,7 +212,7 @@ impl Drop for LiveAnswer {
             if !self.tally.is_told() {
                 load_in_background(&self.tokenizer);
             }
-            drop(self.count(under_way, Outcome::ClientLeft));
+            drop(self.put_on_bill(under_way, Outcome::ClientLeft));
         }
     }
 }

@@ -214,9 +214,7 @@ fn failed(failure: Failure, dialect: Dialect) -> ApiError {
             ErrorType::Overloaded,
             "The provider cannot be reached. Try again in a moment.",
         ),
-        Kind::Timeout => {
-            refuse(&error::PROVIDER_TIMEOUT, ErrorType::Timeout, "The provider did not answer in time.")
-        }
+        Kind::Timeout => refuse(&error::PROVIDER_TIMEOUT, ErrorType::Timeout, "The provider did not answer in time."),
         Kind::Unauthenticated => refuse(
             &error::PROVIDER_FAILED,
             ErrorType::Server,

@@ -22,9 +22,8 @@ pub fn events(completion: &Completion) -> Vec<ChatEvent> {
                 Part::Refusal { text } => events.push(ChatEvent::Refusal { choice, text: text.clone() }),
                 Part::Thinking { text, signature } => {
                     events.push(ChatEvent::Thinking { choice, text: text.clone() });
-                    events.extend(
-                        signature.clone().map(|signature| ChatEvent::ThinkingSignature { choice, signature }),
-                    );
+                    events
+                        .extend(signature.clone().map(|signature| ChatEvent::ThinkingSignature { choice, signature }));
                 }
                 Part::RedactedThinking { data } => {
                     events.push(ChatEvent::RedactedThinking { choice, data: data.clone() });
@@ -36,7 +35,11 @@ pub fn events(completion: &Completion) -> Vec<ChatEvent> {
                     events.push(ChatEvent::ToolCallArguments { choice, index, json: call.arguments.clone() });
                 }
                 // No stream carries these.
-                Part::Image { .. } | Part::Audio { .. } | Part::File { .. } | Part::ToolResult { .. } | Part::Other(_) => {}
+                Part::Image { .. }
+                | Part::Audio { .. }
+                | Part::File { .. }
+                | Part::ToolResult { .. }
+                | Part::Other(_) => {}
             }
         }
         let (stop, stop_sequence) = (answer.stop.clone(), answer.stop_sequence.clone());

@@ -66,17 +66,11 @@ async fn begin(state: &AppState, mut call: ChatCall) -> Result<Streaming, ApiErr
     live(state, call, admitted, cache).await
 }
 
-async fn live(
-    state: &AppState,
-    call: ChatCall,
-    admitted: Admitted,
-    cache: CacheResult,
-) -> Result<Streaming, ApiError> {
+async fn live(state: &AppState, call: ChatCall, admitted: Admitted, cache: CacheResult) -> Result<Streaming, ApiError> {
     let ChatCall { caller, request, warnings, begun } = call;
     let operation = admission::operation(request.dialect);
     let estimate = admission::estimate(state, &admitted, &request);
-    let reservation =
-        admission::reserve(state, &caller, (admitted.id, &admitted.model), operation, estimate).await?;
+    let reservation = admission::reserve(state, &caller, (admitted.id, &admitted.model), operation, estimate).await?;
     let mut bill = Bill::new(reservation, operation, &admitted.model, admitted.size.likely, begun)
         .in_session(request.brainops.session_id.clone())
         .streamed();
@@ -107,7 +101,8 @@ async fn live(
         overhead: begun.elapsed().saturating_sub(away),
     };
     let encoder = protocol::encoder(&request, admitted.envelope(&request));
-    let body = LiveAnswer::new(state, Parts { first, source, encoder, bill, lease, route, span, permit: admitted.permit });
+    let body =
+        LiveAnswer::new(state, Parts { first, source, encoder, bill, lease, route, span, permit: admitted.permit });
     Ok(Streaming { about, body: Body::Live(Box::new(body)) })
 }
 

@@ -52,7 +52,12 @@ mod tests {
         for _ in 0..100_000 {
             let unit = dice.unit();
             assert!((0.0..1.0).contains(&unit));
-            counts[counts.iter().enumerate().filter(|(i, _)| unit * 10.0 >= f64::from(u32::try_from(*i).unwrap())).count() - 1] += 1;
+            counts[counts
+                .iter()
+                .enumerate()
+                .filter(|(i, _)| unit * 10.0 >= f64::from(u32::try_from(*i).unwrap()))
+                .count()
+                - 1] += 1;
         }
         assert!(counts.iter().all(|count| (9_500..10_500).contains(count)), "{counts:?}");
     }

@@ -77,9 +77,7 @@ impl HealthBook {
 
     /// What is known of `route`; nothing at first.
     pub fn of(&self, route: &Route) -> Arc<RouteHealth> {
-        self.0.get_with(route.id, || {
-            Arc::new(RouteHealth { provider: route.provider.kind, inner: Mutex::default() })
-        })
+        self.0.get_with(route.id, || Arc::new(RouteHealth { provider: route.provider.kind, inner: Mutex::default() }))
     }
 }
 

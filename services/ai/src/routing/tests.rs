@@ -19,7 +19,14 @@ use crate::domain::{
 const SECOND: Duration = Duration::from_secs(1);
 
 fn policy(attempts: u32) -> Policy {
-    Policy { attempts, first_byte: 10 * SECOND, idle: SECOND, attempt: 20 * SECOND, total: 60 * SECOND, patience: 2 * SECOND }
+    Policy {
+        attempts,
+        first_byte: 10 * SECOND,
+        idle: SECOND,
+        attempt: 20 * SECOND,
+        total: 60 * SECOND,
+        patience: 2 * SECOND,
+    }
 }
 
 fn router(attempts: u32) -> Router {
@@ -141,11 +148,8 @@ async fn a_transient_failure_is_tried_again_and_then_the_next_rank_takes_over() 
 #[tokio::test(start_paused = true)]
 async fn every_rank_gets_its_turn_before_anything_is_tried_twice() {
     let model = model(&[("a", 1, 0), ("b", 1, 1), ("c", 1, 2)]);
-    let script = Script::of(&[
-        ("a", &[Act::Fail(Kind::Unreachable)]),
-        ("b", &[Act::Fail(Kind::Overloaded)]),
-        ("c", &[NOW]),
-    ]);
+    let script =
+        Script::of(&[("a", &[Act::Fail(Kind::Unreachable)]), ("b", &[Act::Fail(Kind::Overloaded)]), ("c", &[NOW])]);
     assert_eq!(run(&router(3), &model, &script).await.unwrap(), "c");
     assert_eq!(script.calls(), ["a", "b", "c"]);
 }
