@@ -73,14 +73,14 @@ async fn embed(state: &AppState, call: EmbedCall) -> Result<Answer, ApiError> {
     let headroom = bill.headroom();
 
     let ask = Embed { providers: &state.providers, request: &request, bill: &bill };
-    let Routed { answer, route, attempts, away, lease, span } = match state.calls.router.run(&model, Mode::Whole, &ask).await
-    {
-        Ok(routed) => routed,
-        Err(exhausted) => {
-            bill.refund();
-            return Err(refusals::exhausted(exhausted, Dialect::ChatCompletions));
-        }
-    };
+    let Routed { answer, route, attempts, away, lease, span } =
+        match state.calls.router.run(&model, Mode::Whole, &ask).await {
+            Ok(routed) => routed,
+            Err(exhausted) => {
+                bill.refund();
+                return Err(refusals::exhausted(exhausted, Dialect::ChatCompletions));
+            }
+        };
     lease.succeeded(Instant::now());
     bill.answered_by(&route, attempts);
     let used = answer.usage.unwrap_or(usage);

@@ -154,6 +154,7 @@ impl Router {
             let attempt = Attempt {
                 provider: &route.provider,
                 model: &route.upstream_model,
+                max_output_tokens: model.max_output_tokens,
                 deadlines: self.deadlines(mode, deadline.duration_since(now)),
             };
             let answer = timeout_at(deadline, ask.ask(attempt)).instrument(span.clone()).await;
