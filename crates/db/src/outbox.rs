@@ -43,24 +43,63 @@ pub fn append<E: Event>(
     sequence: i64,
     event: &E,
 ) -> Result<EventId, Error> {
-    let id = EventId::from_uuid(ids.uuid());
-    let event = CloudEvent::new(id, origin, sequence, event)?;
-    let headers = Headers { source: event.source, actor: event.actor, traceparent: event.traceparent };
-    diesel::insert_into(table::table)
-        .values((
-            table::id.eq(id.uuid()),
-            table::aggregate_type.eq(E::AGGREGATE),
-            table::aggregate_id.eq(event.subject),
-            table::sequence.eq(sequence),
-            table::event_type.eq(E::TYPE),
-            table::org_id.eq(event.org.map(OrgId::uuid)),
-            table::payload.eq(event.data),
-            table::headers.eq(serde_json::to_value(headers)?),
-            table::occurred_at.eq(event.time),
-        ))
-        .execute(conn)?;
+    let row = NewRow::new(ids, origin, sequence, event)?;
+    let id = EventId::from_uuid(row.id);
+    diesel::insert_into(table::table).values(row).execute(conn)?;
     Probe::note_events(conn);
     Ok(id)
+}
+
+/// Adds many events of one type, each with its origin and sequence, in their order and in few statements; otherwise as
+/// [`append`].
+pub fn append_all<E: Event>(
+    conn: &mut PgConnection,
+    ids: &dyn Ids,
+    events: impl IntoIterator<Item = (Origin, i64, E)>,
+) -> Result<(), Error> {
+    let rows = events.into_iter().map(|(origin, sequence, event)| NewRow::new(ids, &origin, sequence, &event));
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    for rows in rows.chunks(ROWS_AT_ONCE) {
+        diesel::insert_into(table::table).values(rows).execute(conn)?;
+        Probe::note_events(conn);
+    }
+    Ok(())
+}
+
+/// A statement has at most 65,535 values, and a row has nine.
+const ROWS_AT_ONCE: usize = 5_000;
+
+#[derive(Insertable)]
+#[diesel(table_name = table)]
+struct NewRow {
+    id: Uuid,
+    aggregate_type: &'static str,
+    aggregate_id: String,
+    sequence: i64,
+    event_type: &'static str,
+    org_id: Option<Uuid>,
+    payload: Value,
+    headers: Value,
+    occurred_at: DateTime<Utc>,
+}
+
+impl NewRow {
+    fn new<E: Event>(ids: &dyn Ids, origin: &Origin, sequence: i64, event: &E) -> Result<Self, Error> {
+        let id = ids.uuid();
+        let event = CloudEvent::new(EventId::from_uuid(id), origin, sequence, event)?;
+        let headers = Headers { source: event.source, actor: event.actor, traceparent: event.traceparent };
+        Ok(Self {
+            id,
+            aggregate_type: E::AGGREGATE,
+            aggregate_id: event.subject,
+            sequence,
+            event_type: E::TYPE,
+            org_id: event.org.map(OrgId::uuid),
+            payload: event.data,
+            headers: serde_json::to_value(headers)?,
+            occurred_at: event.time,
+        })
+    }
 }
 
 /// A row that a relay has claimed.

@@ -12,7 +12,7 @@ use kit::{
 };
 use url::Url;
 
-use crate::{catalog::LOCAL, domain::provider::ProviderKind};
+use crate::{catalog::LOCAL, domain::provider::ProviderKind, ledger};
 
 pub use calls::CallSettings;
 
@@ -31,6 +31,7 @@ pub struct Config {
     /// How long models are believed without asking the database again.
     pub catalog_fresh: Duration,
     pub calls: CallSettings,
+    pub ledger: ledger::Settings,
 }
 
 /// A provider of the environment.
@@ -70,6 +71,7 @@ impl Settings for Config {
                 )
                 .0,
             calls: Settings::read(env),
+            ledger: Settings::read(env),
         }
     }
 }

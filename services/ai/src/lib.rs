@@ -6,9 +6,9 @@ mod app;
 mod catalog;
 mod clients;
 mod config;
-mod domain;
+pub mod domain;
 mod error;
-mod ledger;
+pub mod ledger;
 mod metrics;
 mod protocol;
 mod routing;
@@ -54,6 +54,7 @@ impl Service for Ai {
         let installation = Arc::new(Installation::new(config.built_in));
         let catalog =
             Catalog::new(db.clone(), config.master_keys.clone(), installation, providers.clone(), config.catalog_fresh);
+        let ledger = Ledger::open(&db, core.clock.clone(), core.ids.clone(), config.ledger);
         let state = AppState {
             db: db.clone(),
             clock: core.clock.clone(),
@@ -62,13 +63,14 @@ impl Service for Ai {
             operator: config.operator,
             providers,
             catalog: catalog.clone(),
-            ledger: Ledger,
+            ledger: ledger.clone(),
             calls: Calls::new(&config.calls, &core),
         };
         let tasks = vec![
             catalog.task(),
             Relay::new(&db, &broker).task(),
             db.upkeep(),
+            ledger.task(),
             revocations(&broker, Arc::clone(&verifier), auth, config.identity.credentials(&core)?),
         ];
         let data = Data::new(state);

@@ -8,5 +8,8 @@ pub mod fit;
 pub mod model;
 pub mod money;
 pub mod provider;
+pub mod quota;
 pub mod tokens;
+pub mod usage;
 pub mod warnings;
+pub mod window;

@@ -53,3 +53,96 @@ diesel::table! {
 diesel::joinable!(routes -> models (model_id));
 diesel::joinable!(routes -> providers (provider_id));
 diesel::allow_tables_to_appear_in_same_query!(models, providers, routes);
+
+diesel::table! {
+    quotas (id) {
+        id -> Uuid,
+        org_id -> Nullable<Uuid>,
+        name -> Nullable<Text>,
+        subject -> Text,
+        subject_id -> Nullable<Uuid>,
+        model -> Nullable<Text>,
+        period -> Text,
+        metric -> Text,
+        limit_amount -> Int8,
+        thresholds -> Array<Int2>,
+        enabled -> Bool,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    quota_windows (quota_id, subject_id, started_at) {
+        quota_id -> Uuid,
+        subject_id -> Uuid,
+        started_at -> Timestamptz,
+        org_id -> Uuid,
+        used -> Int8,
+        leased -> Int8,
+        notified_percent -> Int2,
+        exceeded_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    quota_leases (id) {
+        id -> Uuid,
+        quota_id -> Uuid,
+        subject_id -> Uuid,
+        started_at -> Timestamptz,
+        org_id -> Uuid,
+        amount -> Int8,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    usage_records (recorded_at, id) {
+        id -> Uuid,
+        recorded_at -> Timestamptz,
+        org_id -> Uuid,
+        user_id -> Uuid,
+        api_key_id -> Nullable<Uuid>,
+        model -> Text,
+        model_id -> Uuid,
+        provider -> Nullable<Text>,
+        upstream_model -> Nullable<Text>,
+        operation -> Text,
+        dialect -> Nullable<Text>,
+        input_tokens -> Int8,
+        cached_input_tokens -> Int8,
+        cache_write_tokens -> Int8,
+        output_tokens -> Int8,
+        reasoning_tokens -> Int8,
+        cost_nano_usd -> Int8,
+        estimated -> Bool,
+        cached -> Bool,
+        streamed -> Bool,
+        outcome -> Text,
+        stop_reason -> Nullable<Text>,
+        time_to_first_token_ms -> Nullable<Int4>,
+        duration_ms -> Int4,
+        attempts -> Int4,
+        session_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    team_members (team_id, user_id) {
+        team_id -> Uuid,
+        user_id -> Uuid,
+        org_id -> Uuid,
+        sequence -> Int8,
+        belongs -> Bool,
+    }
+}
+
+diesel::table! {
+    deleted_teams (team_id) {
+        team_id -> Uuid,
+        org_id -> Uuid,
+        deleted_at -> Timestamptz,
+    }
+}

@@ -1,4 +1,6 @@
 //! The ai service over HTTP, SQL and the broker, each test with a database and an exchange of its own.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says so when it fails")]
 
+mod ledger;
+mod ledger_world;
 mod migrations;

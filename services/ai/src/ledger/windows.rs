@@ -1,0 +1,426 @@
+//! The windows that this replica admits calls from, and how it gets more of them out of the database.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use contracts::{OrgId, Origin, ai::v1::QuotaExceeded};
+use db::{Db, diesel::PgConnection, outbox};
+use kit::{Clock, Ids};
+use uuid::Uuid;
+
+use super::{
+    Refusal, Settings,
+    slice::{Short, Slice, View},
+};
+use crate::{
+    domain::{
+        quota::{self, Quota},
+        window::{Window, WindowKey},
+    },
+    store::{leases, quotas},
+};
+
+/// A lease is not used for its last moments: the statement that renews it takes time, and clocks run at different speeds.
+const MARGIN: f64 = 0.9;
+/// After a take failed nobody tries again for so long.
+const PAUSE: Duration = Duration::from_millis(500);
+/// A database that hangs longer is taken for one that is away.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A caller for whom others are always faster gives up after so many takes.
+const MOST_TAKES: u32 = 32;
+
+/// One window of one quota for one subject, as this replica sees it.
+pub struct Bucket {
+    pub key: WindowKey,
+    pub window: Window,
+    pub quota: Arc<Quota>,
+    pub org: OrgId,
+    slice: Mutex<Slice>,
+    /// Held by whoever asks the database for more.
+    taking: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// What a call took out of a bucket. Dropped unsettled it goes back.
+pub struct Hold {
+    bucket: Arc<Bucket>,
+    lease: Uuid,
+    amount: i64,
+    settled: bool,
+}
+
+/// How a hold was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub key: WindowKey,
+    pub lease: Uuid,
+    /// What the window's `used` grows by.
+    pub used: i64,
+    /// What the lease shrinks by.
+    pub released: i64,
+}
+
+impl Bucket {
+    fn slice(&self) -> MutexGuard<'_, Slice> {
+        // Every change of a slice is complete before anything in it could panic.
+        self.slice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reserve(self: &Arc<Self>, amount: i64) -> Result<Hold, Short> {
+        let lease = self.slice().reserve(amount, Instant::now())?;
+        Ok(Hold { bucket: Arc::clone(self), lease, amount, settled: false })
+    }
+}
+
+impl Hold {
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    pub fn headroom(&self) -> (i64, i64) {
+        self.bucket.slice().headroom()
+    }
+
+    /// Replaces the estimate by what was used.
+    pub fn settle(mut self, used: i64) -> Settled {
+        self.settled = true;
+        let released = self.bucket.slice().settle(self.lease, self.amount, used);
+        Settled { key: self.bucket.key, lease: self.lease, used, released }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.bucket.slice().give_back(self.lease, self.amount);
+        }
+    }
+}
+
+/// All buckets of this replica.
+pub struct Windows {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    settings: Settings,
+    buckets: RwLock<HashMap<WindowKey, Arc<Bucket>>>,
+    /// Until when nobody asks the database, because it just did not answer.
+    away_until: Mutex<Option<Instant>>,
+}
+
+impl Windows {
+    pub fn new(db: Db, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, settings: Settings) -> Self {
+        Self { db, clock, ids, settings, buckets: RwLock::default(), away_until: Mutex::default() }
+    }
+
+    /// The bucket of a window, made when it is the first that anybody asks of it.
+    pub fn bucket(&self, org: OrgId, quota: &Arc<Quota>, subject: Uuid, now: DateTime<Utc>) -> Arc<Bucket> {
+        let window = quota.period.window(now);
+        let key = WindowKey { quota: quota.id, subject, started_at: window.started_at };
+        if let Some(bucket) = self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Arc::clone(bucket);
+        }
+        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(key).or_insert_with(|| {
+            let slice = Mutex::new(Slice::new(self.ids.uuid(), Instant::now()));
+            Arc::new(Bucket { key, window, quota: Arc::clone(quota), org, slice, taking: Arc::default() })
+        });
+        Arc::clone(bucket)
+    }
+
+    /// Every bucket at this moment.
+    pub fn all(&self) -> Vec<Arc<Bucket>> {
+        self.buckets.read().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
+    }
+
+    fn get(&self, key: &WindowKey) -> Option<Arc<Bucket>> {
+        self.buckets.read().unwrap_or_else(PoisonError::into_inner).get(key).map(Arc::clone)
+    }
+
+    fn forget(&self, key: &WindowKey) {
+        self.buckets.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// Forgets what was found out about a quota that somebody changed.
+    pub fn ask_again(&self, quota: contracts::QuotaId) {
+        for bucket in self.all().into_iter().filter(|bucket| bucket.key.quota == quota) {
+            bucket.slice().ask_again();
+        }
+    }
+
+    /// What has settled is committed.
+    pub fn committed(&self, settled: &Settled) {
+        if let Some(bucket) = self.get(&settled.key) {
+            bucket.slice().committed(settled.lease, settled.released);
+        }
+    }
+
+    /// Takes `amount` out of a bucket: from memory, and when that has not enough, after a take from the database. `None`
+    /// when the quota does not hold any more.
+    pub async fn reserve(self: &Arc<Self>, bucket: &Arc<Bucket>, amount: i64) -> Result<Option<Hold>, Refusal> {
+        for _ in 0..MOST_TAKES {
+            match bucket.reserve(amount) {
+                Ok(hold) => {
+                    self.take_in_advance(bucket);
+                    return Ok(Some(hold));
+                }
+                Err(Short::Lifted) => return Ok(None),
+                Err(Short::UsedUp(view)) => return Err(exceeded(bucket, view)),
+                Err(Short::Dry) => self.take(bucket, amount).await.map_err(Refusal::Unavailable)?,
+            }
+        }
+        Err(Refusal::Unavailable(db::Error::Busy))
+    }
+
+    /// Gets more of a window. Whoever needs it meanwhile waits for the same take or the next one.
+    async fn take(self: &Arc<Self>, bucket: &Arc<Bucket>, amount: i64) -> Result<(), db::Error> {
+        let waiting = Waiting::new(bucket, amount);
+        let turn = Arc::clone(&bucket.taking).lock_owned().await;
+        // Somebody else's take may have been enough for us, too, or was refused for less.
+        match bucket.reserve(amount) {
+            Err(Short::Dry) => {}
+            Ok(_) | Err(_) => return Ok(()),
+        }
+        self.is_there()?;
+        let (windows, taken) = (Arc::clone(self), Arc::clone(bucket));
+        // By itself, so that what the database grants arrives also when the caller has left.
+        let take = kit::tasks::spawn("ai.ledger.take", async move {
+            let wanted = taken.slice().waiting();
+            let outcome = windows.ask(&taken, Need::Now(amount), wanted).await;
+            drop(turn);
+            outcome
+        });
+        let outcome = take.await.unwrap_or_else(|_| Err(db::Error::Unavailable("the process is shutting down".into())));
+        drop(waiting);
+        outcome
+    }
+
+    /// Gets the next slice before the last one is used up.
+    fn take_in_advance(self: &Arc<Self>, bucket: &Arc<Bucket>) {
+        if !bucket.slice().runs_low() || self.is_there().is_err() {
+            return;
+        }
+        let Ok(turn) = Arc::clone(&bucket.taking).try_lock_owned() else { return };
+        let (windows, bucket) = (Arc::clone(self), Arc::clone(bucket));
+        kit::tasks::spawn("ai.ledger.take", async move {
+            let wanted = bucket.slice().wanted_in_advance();
+            if let Err(error) = windows.ask(&bucket, Need::Soon, wanted).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "No slice was taken in advance");
+            }
+            drop(turn);
+        });
+    }
+
+    /// One take. Only for whoever holds the bucket's `taking`.
+    async fn ask(&self, bucket: &Arc<Bucket>, need: Need, wanted: i64) -> Result<(), db::Error> {
+        let begun = Instant::now();
+        let (lease, held) = bucket.slice().before_take(self.ids.uuid(), begun);
+        let ask = Ask {
+            key: bucket.key,
+            org: bucket.org,
+            window: bucket.window,
+            lease,
+            held,
+            need,
+            wanted,
+            life: self.settings.lease_life,
+            now: self.clock.now(),
+            ids: Arc::clone(&self.ids),
+        };
+        let tenant = self.db.tenant(bucket.org);
+        let answer = super::in_time(PATIENCE, tenant.tx(move |conn| ask.run(conn))).await.inspect_err(|error| {
+            if matches!(error, db::Error::Unavailable(_)) {
+                *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
+            }
+        })?;
+        let mut slice = bucket.slice();
+        match answer {
+            Answer::Granted { granted, found, view } => {
+                slice.granted(lease, granted, found, view, begun + self.settings.lease_life.mul_f64(MARGIN));
+            }
+            Answer::UsedUp(view) => match need {
+                Need::Now(least) => slice.used_up(least, view, Instant::now() + self.settings.refusal_life),
+                Need::Soon => slice.nothing_in_advance(view),
+            },
+            Answer::Lost => slice.lose(self.ids.uuid()),
+            Answer::Lifted => {
+                slice.lift();
+                drop(slice);
+                self.forget(&bucket.key);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_there(&self) -> Result<(), db::Error> {
+        let away_until = *self.away_until.lock().unwrap_or_else(PoisonError::into_inner);
+        match away_until {
+            Some(until) if Instant::now() < until => {
+                Err(db::Error::Unavailable("the database did not answer a moment ago".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Renews every lease that holds something. Those that are gone admit nobody any more.
+    pub async fn renew(&self) -> Result<(), db::Error> {
+        let begun = Instant::now();
+        let all = self.all();
+        let ours: Vec<(&Arc<Bucket>, Uuid)> =
+            all.iter().filter_map(|bucket| Some((bucket, bucket.slice().lease()?))).collect();
+        if ours.is_empty() {
+            return Ok(());
+        }
+        let (leases, life) = (ours.iter().map(|(_, lease)| *lease).collect::<Vec<_>>(), self.settings.lease_life);
+        let system = self.db.system("quota_leases");
+        let work = system.tx(move |conn| Ok(leases::renew(conn, &leases, life)?));
+        let alive: HashSet<Uuid> = super::in_time(PATIENCE, work).await?.into_iter().collect();
+        for (bucket, lease) in ours {
+            let mut slice = bucket.slice();
+            if alive.contains(&lease) {
+                slice.renewed(lease, begun + life.mul_f64(MARGIN));
+            } else if slice.lease() == Some(lease) {
+                slice.lose(self.ids.uuid());
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what is not needed: slices that were idle or whose window is over, or (at the end) all of them. Forgets
+    /// windows that are over.
+    pub async fn give_back(&self, all: bool) -> Result<(), db::Error> {
+        let (now, instant) = (self.clock.now(), Instant::now());
+        let mut releases = Vec::new();
+        for bucket in self.all() {
+            // Whoever takes at this moment will find less than it was told; the next round is soon enough.
+            let Ok(_turn) = bucket.taking.try_lock() else { continue };
+            let over = all || bucket.window.ends_at <= now;
+            let mut slice = bucket.slice();
+            if let Some((lease, amount)) = slice.idle(self.settings.lease_idle, over, instant) {
+                releases.push(leases::Release { key: bucket.key, lease, amount });
+            }
+            if over && slice.is_empty() {
+                drop(slice);
+                self.forget(&bucket.key);
+            }
+        }
+        if releases.is_empty() {
+            return Ok(());
+        }
+        // What fails here is found by the next take, or expires.
+        let system = self.db.system("quota_leases");
+        super::in_time(PATIENCE, system.tx(move |conn| Ok(leases::release(conn, &releases)?))).await
+    }
+}
+
+/// Counts a caller among those who wait for a bucket, for as long as it does.
+struct Waiting<'a>(&'a Bucket, i64);
+
+impl<'a> Waiting<'a> {
+    fn new(bucket: &'a Bucket, amount: i64) -> Self {
+        bucket.slice().wait(amount);
+        Self(bucket, amount)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.slice().waited(self.1);
+    }
+}
+
+fn exceeded(bucket: &Bucket, view: View) -> Refusal {
+    Refusal::Exceeded {
+        metric: bucket.quota.metric.as_str(),
+        limit: view.limit,
+        used: view.limit.saturating_sub(view.rest).max(view.used),
+        resets_at: bucket.window.ends_at,
+    }
+}
+
+/// Whether somebody waits for a take.
+#[derive(Clone, Copy)]
+enum Need {
+    /// A call that needs so much.
+    Now(i64),
+    /// Nobody yet.
+    Soon,
+}
+
+/// A take as the database sees it.
+struct Ask {
+    key: WindowKey,
+    org: OrgId,
+    window: Window,
+    lease: Uuid,
+    held: i64,
+    need: Need,
+    wanted: i64,
+    life: Duration,
+    now: DateTime<Utc>,
+    ids: Arc<dyn Ids>,
+}
+
+enum Answer {
+    /// `found`: what the lease held beyond what we knew.
+    Granted {
+        granted: i64,
+        found: i64,
+        view: View,
+    },
+    UsedUp(View),
+    /// The lease is not there any more.
+    Lost,
+    /// The quota is not there any more, or is disabled.
+    Lifted,
+}
+
+impl Ask {
+    fn run(&self, conn: &mut PgConnection) -> Result<Answer, db::Error> {
+        let Some(quota) = quotas::find(conn, self.org, self.key.quota)?.filter(|quota| quota.enabled) else {
+            return Ok(Answer::Lifted);
+        };
+        let window = leases::lock_window(conn, self.org, self.key)?;
+        let found = leases::amount(conn, self.lease)?;
+        if found.is_none() && self.held > 0 {
+            return Ok(Answer::Lost);
+        }
+        let found = found.unwrap_or_default() - self.held;
+        let least = match self.need {
+            Need::Now(amount) => amount,
+            Need::Soon => 1,
+        };
+        let granted = quota::slice(quota.limit, window.used, window.leased, least, self.wanted);
+        let rest = quota.limit.saturating_sub(window.used).saturating_sub(window.leased).saturating_sub(granted);
+        let view = View { limit: quota.limit, used: window.used, rest };
+        if granted == 0 && found <= 0 && least > 0 {
+            if !window.exceeded && matches!(self.need, Need::Now(_)) {
+                self.tell_exceeded(conn, &quota, window.used)?;
+            }
+            return Ok(Answer::UsedUp(view));
+        }
+        leases::take(conn, self.org, self.key, self.lease, granted, self.life)?;
+        Ok(Answer::Granted { granted, found, view })
+    }
+
+    /// Once a window, which is locked.
+    fn tell_exceeded(&self, conn: &mut PgConnection, quota: &Quota, used: i64) -> Result<(), db::Error> {
+        leases::note_exceeded(conn, self.key, self.now)?;
+        let event = QuotaExceeded {
+            quota_id: quota.id.to_string(),
+            organization_id: self.org.to_string(),
+            metric: quota.metric.as_str().to_owned(),
+            limit: quota.limit,
+            used,
+            window_started_at: Some(self.window.started_at.into()),
+            window_ends_at: Some(self.window.ends_at.into()),
+            exceeded_at: Some(self.now.into()),
+        };
+        let origin =
+            Origin { actor: None, org: Some(self.org), traceparent: kit::telemetry::traceparent(), at: self.now };
+        outbox::append(conn, &*self.ids, &origin, quota.version, &event).map(drop)
+    }
+}
