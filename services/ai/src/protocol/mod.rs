@@ -5,6 +5,7 @@ mod chat_completions;
 pub mod embeddings;
 pub mod error;
 mod messages;
+pub mod models;
 mod read;
 mod responses;
 mod write;
@@ -40,6 +41,11 @@ pub fn parse(dialect: Dialect, body: Value) -> Result<(ChatRequest, Warnings), A
         Dialect::Responses => responses::parse(body),
         Dialect::Messages => messages::parse(body),
     }
+}
+
+/// Reads a request of Anthropic's `/v1/messages/count_tokens`: that of messages, without the need for `max_tokens`.
+pub fn parse_count_tokens(body: Value) -> Result<(ChatRequest, Warnings), ApiError> {
+    messages::parse_count(body)
 }
 
 /// A whole answer in the caller's dialect.

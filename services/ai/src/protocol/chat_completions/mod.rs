@@ -9,7 +9,7 @@ mod parse;
 mod render;
 mod stream;
 
-pub(super) use parse::parse;
+pub(super) use parse::{choice_word, json_schema, parse};
 pub(super) use render::render;
 pub(super) use stream::encoder;
 

@@ -43,6 +43,11 @@ impl<'p> Fields<'p> {
         self.take(name).ok_or_else(|| missing(&self.at(name)))
     }
 
+    /// Puts back what turned out to be only the provider's business.
+    pub fn put_back(&mut self, name: &str, value: Value) {
+        self.map.insert(name.to_owned(), value);
+    }
+
     /// Whether there is such a field.
     pub fn has(&self, name: &str) -> bool {
         self.map.get(name).is_some_and(|value| !value.is_null())

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::fixtures::{PIXEL, answers, encoded, envelope, events, minimal, read, refused, with};
+use super::fixtures::{
+    PIXEL, answers, check_refusals, encoded, envelope, events, minimal, read, streams, wholes, with,
+};
 use crate::{
     domain::chat::{Dialect, StopReason},
     protocol::{parse, render},
@@ -89,18 +91,13 @@ fn what_came_before_tools_is_read_as_tools() {
 
 #[test]
 fn answers_are_as_openai_writes_them() {
-    let request = read(CHAT, minimal(CHAT));
-    for (name, answer) in answers() {
-        insta::assert_json_snapshot!(format!("whole_{name}"), render(&request, &answer, &envelope()));
-    }
+    insta::assert_snapshot!(wholes(&read(CHAT, minimal(CHAT))));
 }
 
 #[test]
 fn streams_are_as_openai_writes_them() {
     let request = read(CHAT, with(CHAT, json!({"stream": true, "stream_options": {"include_usage": true}})));
-    for (name, answer) in answers() {
-        insta::assert_snapshot!(format!("stream_{name}"), encoded(&request, &events(&answer)));
-    }
+    insta::assert_snapshot!(streams(&request));
 }
 
 #[test]
@@ -248,12 +245,7 @@ fn the_first_mistake_is_named_by_its_path() {
         (with(CHAT, json!({"brainops": {"recall": {"top_k": 0}}})), "invalid_value", "brainops.recall.top_k"),
         (with(CHAT, json!({"brainops": {"cache": {"mode": "on"}}})), "invalid_value", "brainops.cache.mode"),
     ];
-    for (body, code, param) in cases {
-        let shown = body.to_string();
-        let error = refused(CHAT, body);
-        assert_eq!((error.code, error.param.as_deref()), (code, Some(param)), "{shown}: {error:?}");
-        assert!(error.message.contains(param) && error.message.ends_with('.'), "{error:?}");
-    }
+    check_refusals(CHAT, cases);
 }
 
 #[test]

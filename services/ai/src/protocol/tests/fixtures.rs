@@ -1,5 +1,7 @@
 //! Requests, answers and streams that the tests share.
 
+use std::fmt::Write;
+
 use bytes::Bytes;
 use chrono::DateTime;
 use serde_json::{Map, Value, json};
@@ -9,7 +11,7 @@ use crate::{
         chat::{ChatEvent, ChatRequest, Choice, Completion, Dialect, Part, StopReason, TokenUsage, ToolCall},
         warnings::Warnings,
     },
-    protocol::{ApiError, Envelope, encoder, parse},
+    protocol::{ApiError, Envelope, encoder, parse, render},
 };
 
 pub const DIALECTS: [Dialect; 3] = [Dialect::ChatCompletions, Dialect::Responses, Dialect::Messages];
@@ -22,8 +24,35 @@ pub fn read(dialect: Dialect, body: Value) -> ChatRequest {
     parse(dialect, body).unwrap().0
 }
 
-pub fn refused(dialect: Dialect, body: Value) -> ApiError {
-    parse(dialect, body).unwrap_err()
+/// Each body is refused with its code, at its place, in words that name the place.
+pub fn check_refusals<const N: usize>(dialect: Dialect, cases: [(Value, &str, &str); N]) {
+    for (body, code, param) in cases {
+        let shown = body.to_string();
+        let error: ApiError = parse(dialect, body).unwrap_err();
+        assert_eq!((error.code, error.param.as_deref()), (code, Some(param)), "{shown}: {error:?}");
+        assert!(error.message.contains(param) && error.message.ends_with('.'), "{error:?}");
+        assert_eq!(error.status, 400);
+        assert!(crate::error::CODES.iter().any(|row| row.code == error.code), "{code} has no row");
+    }
+}
+
+/// All [`answers`] at once, each under its name.
+pub fn wholes(request: &ChatRequest) -> String {
+    let mut all = String::new();
+    for (name, answer) in answers() {
+        let whole = render(request, &answer, &envelope());
+        let _ = writeln!(all, "# {name}\n{}\n", serde_json::to_string_pretty(&whole).unwrap());
+    }
+    all
+}
+
+/// All [`answers`] as streams, each under its name.
+pub fn streams(request: &ChatRequest) -> String {
+    let mut all = String::new();
+    for (name, answer) in answers() {
+        let _ = writeln!(all, "# {name}\n{}", encoded(request, &events(&answer)));
+    }
+    all
 }
 
 /// The least that each dialect accepts.

@@ -3,17 +3,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fixtures::{answers, encoded, envelope, events, read, sse, with};
+use super::fixtures::{DIALECTS, answers, encoded, envelope, events, read, sse, with};
 use crate::{
     domain::chat::{ChatRequest, Dialect},
-    protocol::{ApiError, ErrorType, encoder, render},
+    protocol::{ApiError, ErrorType, encoder, render, write::arguments_object},
 };
 
 /// The whole answer that a stream adds up to.
 fn assemble(dialect: Dialect, stream: &str) -> Value {
     match dialect {
         Dialect::ChatCompletions => assemble_chunks(stream),
-        Dialect::Responses | Dialect::Messages => todo!(),
+        Dialect::Responses => assemble_items(stream),
+        Dialect::Messages => assemble_blocks(stream),
     }
 }
 
@@ -82,6 +83,116 @@ fn apply(message: &mut Value, delta: &Map<String, Value>) {
     }
 }
 
+/// The items must be what the last event repeats, and every event must have its number.
+fn assemble_items(stream: &str) -> Value {
+    let mut output: Vec<Value> = Vec::new();
+    let mut answer = Value::Null;
+    for (number, (name, event)) in sse(stream).into_iter().enumerate() {
+        assert_eq!(event["sequence_number"], number);
+        assert_eq!(name.as_deref(), event["type"].as_str());
+        assert!(answer["status"].is_null() || answer["status"] == "in_progress", "an event after the end");
+        let index = event["output_index"].as_u64().and_then(|index| usize::try_from(index).ok());
+        if let (Some(index), Some(id)) = (index, event.get("item_id")) {
+            assert_eq!(output[index]["id"], *id);
+        }
+        match name.unwrap().as_str() {
+            "response.output_item.added" => {
+                assert_eq!(index, Some(output.len()));
+                output.push(event["item"].clone());
+            }
+            "response.output_item.done" => assert_eq!(output[index.unwrap()], finished(&event["item"])),
+            "response.created" | "response.in_progress" | "response.completed" | "response.incomplete" => {
+                answer = event["response"].clone();
+            }
+            other => item_event(&mut output[index.unwrap()], other, &event),
+        }
+    }
+    let statusless: Vec<Value> = answer["output"].as_array().unwrap().iter().map(finished).collect();
+    assert_eq!(output, statusless);
+    answer
+}
+
+/// An item as its deltas add up to: they say neither how it ended nor by what it is signed.
+fn finished(item: &Value) -> Value {
+    let mut item = item.clone();
+    if item.get("status").is_some() {
+        item["status"] = "in_progress".into();
+    }
+    if item["type"] == "reasoning" && item["summary"] != json!([]) {
+        item.as_object_mut().unwrap().remove("encrypted_content");
+    }
+    item
+}
+
+fn item_event(item: &mut Value, name: &str, event: &Value) {
+    let content = usize::try_from(event["content_index"].as_u64().unwrap_or(0)).unwrap();
+    match name {
+        "response.content_part.added" => item["content"].as_array_mut().unwrap().push(event["part"].clone()),
+        "response.output_text.delta" => push(&mut item["content"][content], "text", &event["delta"]),
+        "response.refusal.delta" => push(&mut item["content"][content], "refusal", &event["delta"]),
+        "response.function_call_arguments.delta" => push(item, "arguments", &event["delta"]),
+        "response.reasoning_summary_part.added" => item["summary"].as_array_mut().unwrap().push(event["part"].clone()),
+        "response.reasoning_summary_text.delta" => push(&mut item["summary"][0], "text", &event["delta"]),
+        "response.content_part.done" => assert_eq!(item["content"][content], event["part"]),
+        "response.output_text.done" => assert_eq!(item["content"][content]["text"], event["text"]),
+        "response.refusal.done" => assert_eq!(item["content"][content]["refusal"], event["refusal"]),
+        "response.function_call_arguments.done" => assert_eq!(item["arguments"], event["arguments"]),
+        "response.reasoning_summary_text.done" => assert_eq!(item["summary"][0]["text"], event["text"]),
+        "response.reasoning_summary_part.done" => assert_eq!(item["summary"][0], event["part"]),
+        other => panic!("unknown event {other}"),
+    }
+}
+
+fn assemble_blocks(stream: &str) -> Value {
+    let mut message = Value::Null;
+    let mut open: Option<u64> = None;
+    let mut json = String::new();
+    for (name, event) in sse(stream) {
+        assert_eq!(name.as_deref(), event["type"].as_str());
+        let index = event["index"].as_u64();
+        match name.unwrap().as_str() {
+            "message_start" => message = event["message"].clone(),
+            "content_block_start" => {
+                assert!(open.is_none());
+                open = index;
+                json.clear();
+                let content = message["content"].as_array_mut().unwrap();
+                assert_eq!(index, Some(content.len() as u64));
+                content.push(event["content_block"].clone());
+            }
+            "content_block_delta" => {
+                assert_eq!(index, open);
+                let block = message["content"].as_array_mut().unwrap().last_mut().unwrap();
+                let delta = &event["delta"];
+                match delta["type"].as_str().unwrap() {
+                    "text_delta" => push(block, "text", &delta["text"]),
+                    "thinking_delta" => push(block, "thinking", &delta["thinking"]),
+                    "signature_delta" => push(block, "signature", &delta["signature"]),
+                    "input_json_delta" => json.push_str(delta["partial_json"].as_str().unwrap()),
+                    other => panic!("unknown delta {other}"),
+                }
+            }
+            "content_block_stop" => {
+                assert_eq!(index, open.take());
+                let block = message["content"].as_array_mut().unwrap().last_mut().unwrap();
+                if !json.is_empty() {
+                    block["input"] = arguments_object(&json);
+                    json.clear();
+                }
+            }
+            "message_delta" => {
+                assert!(open.is_none());
+                message["stop_reason"] = event["delta"]["stop_reason"].clone();
+                message["stop_sequence"] = event["delta"]["stop_sequence"].clone();
+                message["usage"] = event["usage"].clone();
+            }
+            "message_stop" => assert!(!message["stop_reason"].is_null()),
+            other => panic!("unknown event {other}"),
+        }
+    }
+    message
+}
+
 fn streaming(dialect: Dialect) -> ChatRequest {
     let options = match dialect {
         Dialect::ChatCompletions => json!({"stream": true, "stream_options": {"include_usage": true}}),
@@ -92,7 +203,7 @@ fn streaming(dialect: Dialect) -> ChatRequest {
 
 #[test]
 fn a_stream_adds_up_to_the_whole_answer() {
-    for dialect in [Dialect::ChatCompletions] {
+    for dialect in DIALECTS {
         let request = streaming(dialect);
         for (name, answer) in answers() {
             let stream = encoded(&request, &events(&answer));
@@ -104,7 +215,7 @@ fn a_stream_adds_up_to_the_whole_answer() {
 
 #[test]
 fn after_an_error_there_is_silence() {
-    for dialect in [Dialect::ChatCompletions] {
+    for dialect in DIALECTS {
         let request = streaming(dialect);
         let (_, answer) = answers().remove(0);
         let events = events(&answer);
