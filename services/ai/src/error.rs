@@ -1,5 +1,12 @@
 //! Every way in which this service refuses, once for machines and once for people.
 
+use std::time::Duration;
+
+use contracts::{ModelId, ProviderId};
+use kit::{Coded, ErrorCode, FieldError, http::codes};
+
+use crate::domain::{access::Refused, provider::KeyWouldMove};
+
 kit::error_codes! {
     /// The codes that this service adds to those of kit and db.
     pub static CODES;
@@ -19,7 +26,14 @@ kit::error_codes! {
     UNKNOWN_PARAMETER = "unknown_parameter", 400, "A field is not known";
     UNSUPPORTED_PARAMETER = "unsupported_parameter", 400, "A field asks for what is not offered here";
     MODEL_NOT_ALLOWED = "model_not_allowed", 403, "You may not use this model";
+    OPERATOR_REQUIRED = "operator_required", 403, "Only the operators of the installation may change this";
     MODEL_NOT_FOUND = "model_not_found", 404, "There is no such model";
+    PROVIDER_NOT_FOUND = "provider_not_found", 404, "There is no such provider";
+    ALIAS_TAKEN = "alias_taken", 409, "Another model has this alias";
+    BUILT_IN = "built_in", 409, "This comes with the installation";
+    LIMIT_REACHED = "limit_reached", 409, "There are as many of these as may be";
+    PROVIDER_IN_USE = "provider_in_use", 409, "Models have routes to this provider";
+    PROVIDER_NAME_TAKEN = "provider_name_taken", 409, "Another provider has this name";
     INSUFFICIENT_QUOTA = "insufficient_quota", 429, "A quota is used up";
     PROVIDER_RATE_LIMITED = "provider_rate_limited", 429, "The provider allows no more calls just now";
     PROVIDER_FAILED = "provider_failed", 502, "The provider failed";
@@ -27,4 +41,102 @@ kit::error_codes! {
     PROVIDER_UNAVAILABLE = "provider_unavailable", 503, "The provider cannot take the call";
     TOO_MANY_CALLS = "too_many_calls", 503, "The service is working on as many calls as it can";
     PROVIDER_TIMEOUT = "provider_timeout", 504, "The provider did not answer in time";
+}
+
+/// Why a use case that manages something gives up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("model {0} is unknown or not the caller's to see")]
+    ModelNotFound(ModelId),
+    #[error("provider {0} is unknown or not the caller's to see")]
+    ProviderNotFound(ProviderId),
+    #[error("the caller may not change this")]
+    Refused(#[from] Refused),
+    #[error("the alias belongs to another model")]
+    AliasTaken,
+    #[error("the name belongs to another provider")]
+    ProviderNameTaken,
+    #[error("models have routes to the provider")]
+    ProviderInUse,
+    #[error("it comes with the installation")]
+    BuiltIn,
+    #[error("there are {limit} already")]
+    LimitReached { limit: i64 },
+    #[error("the provider's key would go to another server")]
+    KeyWouldMove(#[from] KeyWouldMove),
+    #[error("{} fields are not acceptable", .0.len())]
+    Fields(Vec<FieldError>),
+    #[error("it is at version {current}")]
+    VersionMismatch { current: i64 },
+    #[error("a key could not be sealed or opened")]
+    Seal(#[from] kit::seal::SealError),
+    #[error("the database failed")]
+    Db(#[from] db::Error),
+}
+
+impl Coded for Error {
+    fn code(&self) -> &'static ErrorCode {
+        match self {
+            Self::ModelNotFound(_) => &MODEL_NOT_FOUND,
+            Self::ProviderNotFound(_) => &PROVIDER_NOT_FOUND,
+            Self::Refused(Refused::Scope(_)) => &codes::INSUFFICIENT_SCOPE,
+            Self::Refused(Refused::NotOperator) => &OPERATOR_REQUIRED,
+            Self::AliasTaken => &ALIAS_TAKEN,
+            Self::ProviderNameTaken => &PROVIDER_NAME_TAKEN,
+            Self::ProviderInUse => &PROVIDER_IN_USE,
+            Self::BuiltIn => &BUILT_IN,
+            Self::LimitReached { .. } => &LIMIT_REACHED,
+            Self::KeyWouldMove(_) | Self::Fields(_) => &codes::VALIDATION_FAILED,
+            Self::VersionMismatch { .. } => &codes::PRECONDITION_FAILED,
+            Self::Seal(_) => &codes::INTERNAL_ERROR,
+            Self::Db(e) => e.code(),
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Refused(Refused::Scope(scope)) => Some(format!("This needs the scope {scope}")),
+            Self::LimitReached { limit } => Some(format!("There are {limit} already, and no more may be made.")),
+            Self::VersionMismatch { current } => {
+                Some(format!("The current version is {current}; read it and try again."))
+            }
+            Self::Db(e) => e.detail(),
+            _ => None,
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Self::AliasTaken => vec![FieldError::new("alias", "taken", "Choose another alias.")],
+            Self::ProviderNameTaken => vec![FieldError::new("name", "taken", "Choose another name.")],
+            Self::KeyWouldMove(_) => {
+                let message = "Send the key again, or null to remove it: it was given for another base_url.";
+                vec![FieldError::new("key", "required", message)]
+            }
+            Self::Fields(fields) => fields.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Db(e) => e.retry_after(),
+            _ => None,
+        }
+    }
+}
+
+impl From<db::diesel::result::Error> for Error {
+    fn from(error: db::diesel::result::Error) -> Self {
+        match db::Error::from(error) {
+            db::Error::Conflict { constraint } if constraint == "models_alias_key" => Self::AliasTaken,
+            db::Error::Conflict { constraint } if constraint == "providers_name_key" => Self::ProviderNameTaken,
+            db::Error::Reference { constraint }
+                if ["routes_provider_fkey", "routes_own_provider_fkey"].contains(&constraint.as_str()) =>
+            {
+                Self::ProviderInUse
+            }
+            other => Self::Db(other),
+        }
+    }
 }

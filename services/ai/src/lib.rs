@@ -8,6 +8,8 @@ mod clients;
 mod config;
 pub mod domain;
 mod error;
+mod events;
+mod jobs;
 pub mod ledger;
 mod metrics;
 mod protocol;
@@ -62,12 +64,15 @@ impl Service for Ai {
             keyring: config.master_keys,
             operator: config.operator,
             providers,
+            http: core.http.clone(),
             catalog: catalog.clone(),
             ledger: ledger.clone(),
             calls: Calls::new(&config.calls, &core),
         };
         let tasks = vec![
             catalog.task(),
+            events::models(&catalog, &broker),
+            jobs::reseal(&state),
             Relay::new(&db, &broker).task(),
             db.upkeep(),
             ledger.task(),

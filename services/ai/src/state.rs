@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use contracts::OrgId;
 use db::Db;
-use kit::{CancellationToken, Clock, Core, Ids, seal::Keyring};
+use kit::{CancellationToken, Clock, Core, Ids, Outbound, seal::Keyring};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -27,6 +27,8 @@ pub struct AppState {
     /// The organization whose admins change what belongs to the whole installation.
     pub operator: Option<OrgId>,
     pub providers: Providers,
+    /// Knows which URLs organizations may give.
+    pub http: Outbound,
     pub catalog: Catalog,
     pub ledger: Ledger,
     pub calls: Calls,

@@ -160,6 +160,15 @@ impl Outbound {
         Self(Arc::new(Inner { policy, ..Inner::default() }))
     }
 
+    /// Whether `url` may be called, as far as can be told without resolving its host: to refuse it when it is stored. Each
+    /// call looks again.
+    pub fn check(&self, url: &Url) -> Result<(), OutboundError> {
+        match address::check_url(url, self.0.policy.http_too)? {
+            Some(address) if !self.0.policy.permits(address) => Err(OutboundError::Address),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the call, following redirects within its limits.
     pub async fn call(&self, call: Call) -> Result<Answer, OutboundError> {
         let timeout = call.limits.timeout;
@@ -196,13 +205,8 @@ impl Outbound {
     }
 
     async fn hop(&self, call: &Call) -> Result<reqwest::Response, OutboundError> {
-        let policy = &self.0.policy;
         // An address needs no resolver, so reqwest would not ask ours.
-        if let Some(address) = address::check_url(&call.url, policy.http_too)?
-            && !policy.permits(address)
-        {
-            return Err(OutboundError::Address);
-        }
+        self.check(&call.url)?;
         let mut headers = call.headers.clone();
         for ours in OUR_HEADERS {
             headers.remove(ours);

@@ -1,3 +1,4 @@
+DROP TABLE tombstones;
 DROP TABLE routes;
 DROP TABLE models;
 DROP TABLE providers;

@@ -1,7 +1,7 @@
 -- Who runs language models, the names under which callers know them, and the routes from one to the other.
 --
--- A row without an organization belongs to the whole installation: every organization reads it, only the system role
--- writes it.
+-- A row without an organization belongs to the whole installation: only the system role writes it. Every organization reads
+-- the models and their routes, none the providers, whose addresses and keys are no business of theirs.
 
 CREATE TABLE providers (
     id          uuid PRIMARY KEY,
@@ -69,6 +69,14 @@ CREATE INDEX routes_model_idx ON routes (model_id, position);
 CREATE INDEX routes_provider_idx ON routes (provider_id);
 CREATE INDEX routes_org_idx ON routes (org_id);
 
+-- What was deleted, so that deleting it again is no mistake.
+CREATE TABLE tombstones (
+    id          uuid PRIMARY KEY,
+    org_id      uuid,
+    deleted_at  timestamptz NOT NULL
+);
+
+SELECT protect_table('tombstones', 'org_id = app_org()', 'SELECT, INSERT');
 SELECT protect_table('providers', 'org_id = app_org()');
 SELECT protect_table('models', 'org_id = app_org()');
 SELECT protect_table('routes', 'org_id = app_org()');
@@ -77,7 +85,7 @@ DO $$
 DECLARE
     target text;
 BEGIN
-    FOREACH target IN ARRAY ARRAY['providers', 'models', 'routes'] LOOP
+    FOREACH target IN ARRAY ARRAY['models', 'routes'] LOOP
         EXECUTE format('CREATE POLICY installation ON %I FOR SELECT TO %I USING (org_id IS NULL)', target, service_role('app'));
     END LOOP;
 END

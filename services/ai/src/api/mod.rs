@@ -4,9 +4,12 @@ mod answer;
 mod asked;
 mod chat;
 mod chat_completions;
+mod dto;
 mod embeddings;
 mod messages;
+mod models;
 mod openai_models;
+mod providers;
 mod responses;
 
 use std::time::Duration;
@@ -38,7 +41,28 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/v1/messages/count_tokens").route(web::post().to(messages::count_tokens)))
         .service(web::resource("/v1/embeddings").route(web::post().to(embeddings::create)))
         .service(web::resource("/v1/models").route(web::get().to(openai_models::list)))
-        .service(web::resource("/v1/models/{model:.+}").route(web::get().to(openai_models::get)));
+        .service(web::resource("/v1/models/{model:.+}").route(web::get().to(openai_models::get)))
+        .service(
+            web::resource("/v1/ai/models").route(web::get().to(models::list)).route(web::post().to(models::create)),
+        )
+        .service(
+            web::resource("/v1/ai/models/{id}")
+                .route(web::get().to(models::get))
+                .route(web::patch().to(models::update))
+                .route(web::delete().to(models::delete)),
+        )
+        .service(
+            web::resource("/v1/ai/providers")
+                .route(web::get().to(providers::list))
+                .route(web::post().to(providers::create)),
+        )
+        .service(
+            web::resource("/v1/ai/providers/{id}")
+                .route(web::get().to(providers::get))
+                .route(web::patch().to(providers::update))
+                .route(web::delete().to(providers::delete)),
+        )
+        .service(web::resource("/v1/ai/providers/{id}/test").route(web::post().to(providers::test)));
 }
 
 #[derive(OpenApi)]
@@ -55,7 +79,18 @@ pub fn routes(config: &mut ServiceConfig) {
         messages::count_tokens,
         embeddings::create,
         openai_models::list,
-        openai_models::get
+        openai_models::get,
+        models::list,
+        models::create,
+        models::get,
+        models::update,
+        models::delete,
+        providers::list,
+        providers::create,
+        providers::get,
+        providers::update,
+        providers::delete,
+        providers::test
     ),
     modifiers(&Bearer)
 )]

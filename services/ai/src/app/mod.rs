@@ -2,15 +2,28 @@
 
 mod admission;
 mod bill;
+mod change;
 pub mod complete_chat;
 pub mod count_tokens;
+pub mod create_model;
+pub mod create_provider;
+pub mod delete_model;
+pub mod delete_provider;
 pub mod embed_texts;
+pub mod get_provider;
+pub mod list_model_records;
 pub mod list_models;
+pub mod list_providers;
 mod live_answer;
+mod model_routes;
 mod refusals;
 mod replay;
+pub mod reseal_keys;
 pub mod stream_chat;
 mod tally;
+pub mod test_provider;
+pub mod update_model;
+pub mod update_provider;
 
 pub use admission::{About, ChatCall};
 pub use live_answer::LiveAnswer;

@@ -12,7 +12,8 @@ use super::well_known::{self, WellKnown};
 use crate::{
     config::BuiltIn,
     domain::{
-        model::{Access, Capability, Definition, ModelRecord, ModelSource, ProviderRef, RouteRecord},
+        definition::{Definition, ProviderRef, RouteRecord},
+        model::{Access, Capability, ModelRecord, ModelSource},
         money::Prices,
         provider::{KeptKey, Provider, ProviderKind, ProviderRecord, ProviderSource, hint},
     },

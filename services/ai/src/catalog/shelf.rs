@@ -10,7 +10,8 @@ use kit::{Secret, seal::Keyring};
 
 use super::installation::{Installation, derived};
 use crate::domain::{
-    model::{Capability, Model, ModelRecord, ProviderRef, Route},
+    definition::ProviderRef,
+    model::{Access, Capability, Model, ModelRecord, Route},
     provider::{Provider, ProviderRecord},
 };
 
@@ -73,7 +74,7 @@ impl Shelf {
             if self.models.contains_key(alias) {
                 continue;
             }
-            let fits = |model: &&Arc<Model>| model.can(needs) && model.access == Default::default();
+            let fits = |model: &&Arc<Model>| model.can(needs) && model.access == Access::default();
             let first = preferred.iter().filter_map(|name| self.models.get(name)).find(fits);
             if let Some(chosen) = first.or_else(|| self.models.values().find(fits)) {
                 let id = ModelId::from_uuid(derived("model", alias));

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod caller;
 pub mod chat;
+pub mod definition;
 pub mod embedding;
 pub mod fit;
 pub mod model;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
-use contracts::{ApiKeyId, ModelId, OrgId, ProviderId, Role, RouteId, TeamId, UserId, ai::v1::ModelChanged};
+use chrono::{DateTime, Utc};
+use contracts::{ApiKeyId, ModelId, OrgId, Role, RouteId, TeamId, UserId, ai::v1::ModelChanged};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{money::Prices, provider::Provider};
+use super::{definition::Definition, money::Prices, provider::Provider};
 
 /// What a model can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -160,42 +160,6 @@ pub enum ModelSource {
     Discovered,
     /// Made, or changed, over the API.
     Custom,
-}
-
-/// What an admin decides about a model.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Definition {
-    pub alias: String,
-    pub display_name: Option<String>,
-    pub context_window: u32,
-    pub max_output_tokens: Option<u32>,
-    pub capabilities: Vec<Capability>,
-    pub prices: Prices,
-    /// The day on which the prices were right.
-    pub prices_as_of: Option<NaiveDate>,
-    pub enabled: bool,
-    pub access: Access,
-    pub routes: Vec<RouteRecord>,
-}
-
-/// A route as it is kept and shown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RouteRecord {
-    pub id: RouteId,
-    pub provider: ProviderRef,
-    pub upstream_model: String,
-    pub weight: u32,
-    pub fallback: u32,
-    pub region: Option<String>,
-    pub prices: Option<Prices>,
-}
-
-/// Where a route leads.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ProviderRef {
-    Stored(ProviderId),
-    /// A provider of the environment, by its name. It may be configured no more; the route rests then.
-    BuiltIn(String),
 }
 
 /// What happened to a model.

@@ -9,6 +9,7 @@ pub mod routes;
 pub mod schema;
 pub mod team_members;
 pub mod usage;
+pub mod tombstones;
 
 use db::diesel::result::Error;
 

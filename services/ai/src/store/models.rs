@@ -14,7 +14,10 @@ use super::{
     schema::{models, routes as route_rows},
     unreadable,
 };
-use crate::domain::model::{Capability, Definition, ModelRecord, ModelSource, RouteRecord};
+use crate::domain::{
+    definition::{Definition, RouteRecord},
+    model::{Capability, ModelRecord, ModelSource},
+};
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = models, treat_none_as_null = true)]
@@ -104,6 +107,17 @@ pub fn list(conn: &mut PgConnection, owner: Option<OrgId>) -> QueryResult<Vec<Mo
             row.into_record(routes)
         })
         .collect()
+}
+
+/// The owner of a model that the organization can see: itself, or `None` for the installation.
+pub fn owner(conn: &mut PgConnection, org: OrgId, id: ModelId) -> QueryResult<Option<Option<OrgId>>> {
+    let owner: Option<Option<Uuid>> = models::table
+        .find(id.uuid())
+        .filter(models::org_id.eq(org.uuid()).or(models::org_id.is_null()))
+        .select(models::org_id)
+        .first(conn)
+        .optional()?;
+    Ok(owner.map(|owner| owner.map(OrgId::from_uuid)))
 }
 
 /// One of this owner, locked until the transaction ends.

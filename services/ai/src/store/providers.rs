@@ -74,7 +74,7 @@ pub fn list(conn: &mut PgConnection, owner: Option<OrgId>) -> QueryResult<Vec<Pr
 /// Where a page of [`page`] goes on: the last row's creation time and id.
 pub type After = (DateTime<Utc>, ProviderId);
 
-/// Those of an organization and of the installation, the oldest first, at most `limit`.
+/// Those of an organization, and in a system transaction also of the installation, the oldest first, at most `limit`.
 pub fn page(conn: &mut PgConnection, org: OrgId, after: Option<After>, limit: i64) -> QueryResult<Vec<ProviderRecord>> {
     let mut query = providers::table
         .filter(providers::org_id.eq(org.uuid()).or(providers::org_id.is_null()))
@@ -90,7 +90,7 @@ pub fn page(conn: &mut PgConnection, org: OrgId, after: Option<After>, limit: i6
     rows.into_iter().map(ProviderRecord::try_from).collect()
 }
 
-/// One that the organization can see: its own or the installation's.
+/// One of an organization, or in a system transaction of the installation.
 pub fn find(conn: &mut PgConnection, org: OrgId, id: ProviderId) -> QueryResult<Option<ProviderRecord>> {
     providers::table
         .find(id.uuid())
@@ -133,6 +133,18 @@ pub fn update(conn: &mut PgConnection, provider: &ProviderRecord) -> QueryResult
 pub fn delete(conn: &mut PgConnection, id: ProviderId) -> QueryResult<()> {
     diesel::delete(providers::table.find(id.uuid())).execute(conn)?;
     Ok(())
+}
+
+/// Which of these providers the owner has. They stay until the transaction ends.
+pub fn present(conn: &mut PgConnection, owner: Option<OrgId>, ids: &[ProviderId]) -> QueryResult<Vec<ProviderId>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let found: Vec<Uuid> = providers::table
+        .filter(providers::org_id.is_not_distinct_from(owner.map(OrgId::uuid)))
+        .filter(providers::id.eq_any(ids))
+        .select(providers::id)
+        .for_key_share()
+        .load(conn)?;
+    Ok(found.into_iter().map(ProviderId::from_uuid).collect())
 }
 
 /// Sealed keys of all organizations, locked; for the system's re-sealing.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{schema::routes, unreadable};
-use crate::domain::model::{ProviderRef, RouteRecord};
+use crate::domain::definition::{ProviderRef, RouteRecord};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = routes)]

@@ -50,6 +50,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    tombstones (id) {
+        id -> Uuid,
+        org_id -> Nullable<Uuid>,
+        deleted_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(routes -> models (model_id));
 diesel::joinable!(routes -> providers (provider_id));
 diesel::allow_tables_to_appear_in_same_query!(models, providers, routes);

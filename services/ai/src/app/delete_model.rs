@@ -1,0 +1,53 @@
+//! An admin deletes a model. Doing it again is no mistake.
+
+use contracts::ModelId;
+use kit::Principal;
+use serde_json::json;
+
+use super::{change::Change, update_model::owner};
+use crate::{
+    domain::{
+        access::{self, Realm},
+        model,
+    },
+    error::Error,
+    state::AppState,
+    store::{models, tombstones},
+};
+
+/// A changed model of the catalogue is reset to what it came as; one as it came can only be disabled.
+pub async fn delete_model(
+    state: &AppState,
+    who: &Principal,
+    id: ModelId,
+    expected_version: Option<i64>,
+) -> Result<(), Error> {
+    let org = who.org;
+    let found = owner(state, org, id).await?;
+    let realm = Realm::of(found.unwrap_or(Some(org)));
+    let change = Change::new(state, who, access::may_change(who, realm, state.operator)?);
+    let (owner, came_with_us) = (change.owner(), state.catalog.built_in(id).is_some());
+    change
+        .scope(state)
+        .tx::<_, Error, _>(move |conn| {
+            let Some(model) = models::lock(conn, owner, id)? else {
+                return match tombstones::exists(conn, org, id.uuid())? {
+                    true => Ok(()),
+                    false if owner.is_none() && came_with_us => Err(Error::BuiltIn),
+                    false => Err(Error::ModelNotFound(id)),
+                };
+            };
+            if expected_version.is_some_and(|expected| expected != model.version) {
+                return Err(Error::VersionMismatch { current: model.version });
+            }
+            models::delete(conn, id)?;
+            tombstones::insert(conn, owner, id.uuid(), change.at())?;
+            let model = model::ModelRecord { version: model.version + 1, ..model };
+            change.publish(conn, &model, &model.changed(model::Change::Deleted, change.at()))?;
+            let details = json!({"alias": model.definition.alias, "scope": realm.as_str()});
+            change.note(conn, "model.deleted", ("model", &id.to_string()), details)
+        })
+        .await?;
+    state.catalog.changed(owner);
+    Ok(())
+}

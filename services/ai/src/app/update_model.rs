@@ -1,0 +1,67 @@
+//! An admin changes a model of their organization, or an operator one of the installation. A model that came with the
+//! installation is kept as changed from then on; deleting it brings the original back.
+
+use contracts::{ModelId, OrgId};
+use kit::Principal;
+use serde_json::json;
+
+use super::{change::Change, model_routes};
+use crate::{
+    domain::{
+        access::{self, Realm},
+        definition::{Definition, RouteSpec},
+        model::ModelRecord,
+    },
+    error::Error,
+    state::AppState,
+    store::models,
+};
+
+/// `edit` changes everything but the routes; those are replaced as a whole when there are any. `expected_version` is the
+/// `If-Match` of the caller.
+pub async fn update_model(
+    state: &AppState,
+    who: &Principal,
+    id: ModelId,
+    expected_version: Option<i64>,
+    edit: impl FnOnce(Definition) -> Definition + Send + 'static,
+    routes: Option<Vec<RouteSpec>>,
+) -> Result<ModelRecord, Error> {
+    let owner = owner(state, who.org, id).await?.ok_or(Error::ModelNotFound(id))?;
+    let change = Change::new(state, who, access::may_change(who, Realm::of(owner), state.operator)?);
+    let catalog = state.catalog.clone();
+    let model = change
+        .scope(state)
+        .tx::<_, Error, _>(move |conn| {
+            let stored = models::lock(conn, owner, id)?;
+            let is_stored = stored.is_some();
+            let original = || catalog.built_in(id).filter(|_| owner.is_none());
+            let model = stored.or_else(original).ok_or(Error::ModelNotFound(id))?;
+            if expected_version.is_some_and(|expected| expected != model.version) {
+                return Err(Error::VersionMismatch { current: model.version });
+            }
+            let rerouted = routes.is_some();
+            let definition = edit(model.definition.clone());
+            let definition = model_routes::put(conn, &*change.ids, catalog.installation(), owner, definition, routes)?;
+            let (model, event) = model.redefine(definition, change.at());
+            let Some(event) = event else { return Ok(model) };
+            if is_stored {
+                models::update(conn, &model, rerouted)?;
+            } else {
+                models::insert(conn, &model)?;
+            }
+            change.publish(conn, &model, &event)?;
+            let details = json!({"alias": model.definition.alias, "version": model.version});
+            change.note(conn, "model.updated", ("model", &model.id.to_string()), details)?;
+            Ok(model)
+        })
+        .await?;
+    state.catalog.changed(owner);
+    Ok(model)
+}
+
+/// Who owns a model that the organization can see; `Some(None)` is the installation.
+pub(super) async fn owner(state: &AppState, org: OrgId, id: ModelId) -> Result<Option<Option<OrgId>>, Error> {
+    let stored = state.db.tenant(org).tx::<_, Error, _>(move |conn| Ok(models::owner(conn, org, id)?)).await?;
+    Ok(stored.or_else(|| state.catalog.built_in(id).map(|_| None)))
+}

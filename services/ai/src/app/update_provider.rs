@@ -1,0 +1,85 @@
+//! An admin changes a provider: its name, its address, its key.
+
+use contracts::ProviderId;
+use kit::{Principal, Secret};
+use serde_json::json;
+use url::Url;
+
+use super::{
+    change::Change,
+    create_provider::{fitting_url, seal},
+    get_provider::get_provider,
+};
+use crate::{
+    domain::{
+        access::{self, Realm},
+        model,
+        provider::{KeyEdit, ProviderEdit, ProviderRecord, ProviderSource},
+    },
+    error::Error,
+    state::AppState,
+    store::{models, providers},
+};
+
+/// What an admin asks for; `None` stays as it is.
+#[derive(Debug, Default)]
+pub struct ProviderChange {
+    pub name: Option<String>,
+    pub base_url: Option<Url>,
+    /// `Some(None)` removes the key.
+    pub key: Option<Option<Secret<String>>>,
+}
+
+/// Models with routes to the provider get their next version: what a call of them does has changed, and every replica
+/// learns of it by their events. `expected_version` is the `If-Match` of the caller.
+pub async fn update_provider(
+    state: &AppState,
+    who: &Principal,
+    id: ProviderId,
+    expected_version: Option<i64>,
+    asked: ProviderChange,
+) -> Result<ProviderRecord, Error> {
+    let known = get_provider(state, who, id).await?;
+    if known.source == ProviderSource::Environment {
+        return Err(Error::BuiltIn);
+    }
+    let realm = Realm::of(known.org);
+    let change = Change::new(state, who, access::may_change(who, realm, state.operator)?);
+    let edit = ProviderEdit {
+        name: asked.name,
+        base_url: asked.base_url.map(|url| fitting_url(state, realm, url)).transpose()?,
+        key: match asked.key {
+            None => KeyEdit::Keep,
+            Some(None) => KeyEdit::Remove,
+            Some(Some(key)) => KeyEdit::Set(seal(&state.keyring, id, &key)?),
+        },
+    };
+    let owner = change.owner();
+    let provider = change
+        .scope(state)
+        .tx::<_, Error, _>(move |conn| {
+            let provider = providers::lock(conn, owner, id)?.ok_or(Error::ProviderNotFound(id))?;
+            if expected_version.is_some_and(|expected| expected != provider.version) {
+                return Err(Error::VersionMismatch { current: provider.version });
+            }
+            let key = match &edit.key {
+                KeyEdit::Keep => "kept",
+                KeyEdit::Remove => "removed",
+                KeyEdit::Set(_) => "set",
+            };
+            let (provider, changed) = provider.edit(edit, change.at())?;
+            if !changed {
+                return Ok(provider);
+            }
+            providers::update(conn, &provider)?;
+            for model in models::touch_routed_by(conn, id, change.at())? {
+                change.publish(conn, &model, &model.changed(model::Change::Updated, change.at()))?;
+            }
+            let details = json!({"name": provider.name, "key": key, "version": provider.version});
+            change.note(conn, "provider.updated", ("provider", &id.to_string()), details)?;
+            Ok(provider)
+        })
+        .await?;
+    state.catalog.changed(owner);
+    Ok(provider)
+}

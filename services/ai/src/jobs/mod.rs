@@ -1,0 +1,30 @@
+//! Work beside the requests.
+
+use std::time::Duration;
+
+use kit::{CancellationToken, Task};
+
+use crate::{app::reseal_keys::reseal_keys, state::AppState};
+
+/// Between two looks at the keys; a rotation of the master keys waits this long at most.
+const RESEAL: Duration = Duration::from_mins(1);
+
+/// Seals the keys of providers anew after the master keys were rotated.
+pub fn reseal(state: &AppState) -> Task {
+    let state = state.clone();
+    Task::new("ai.reseal", async move |stop: CancellationToken| {
+        loop {
+            match reseal_keys(&state).await {
+                Ok(0) => {}
+                Ok(keys) => tracing::info!(keys, "Sealed keys of providers anew"),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "The keys of providers cannot be looked at; it will be tried again"
+                ),
+            }
+            if stop.run_until_cancelled(tokio::time::sleep(RESEAL)).await.is_none() {
+                return Ok(());
+            }
+        }
+    })
+}
