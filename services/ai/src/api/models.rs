@@ -72,8 +72,7 @@ pub async fn create(
     let (realm, definition, routes) = body.into_inner().into_parts();
     let route = "POST /v1/ai/models";
     let request = key.get().map(|key| Request::new(Some(who.org), Some(who.user), route, key, body_hash(&http)));
-    let Answered { answer, replayed } =
-        create_model(&state, &who, realm, definition, routes, request, created).await?;
+    let Answered { answer, replayed } = create_model(&state, &who, realm, definition, routes, request, created).await?;
     Ok(stored_answer(answer.status, &answer.headers, answer.body, replayed))
 }
 

@@ -13,7 +13,7 @@ mod well_known;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use contracts::{ModelId, OrgId, TeamId};
+use contracts::{ModelId, OrgId, TeamId, UserId};
 use db::{Db, diesel::PgConnection};
 use kit::{CancellationToken, Task, seal::Keyring};
 use moka::sync::Cache;
@@ -28,7 +28,7 @@ use crate::{
         caller::Caller,
         model::{Model, ModelRecord},
     },
-    store::{models, providers},
+    store::{models, providers, team_members},
 };
 
 /// Organizations whose models are held; those that did not call for longest go first.
@@ -49,6 +49,7 @@ struct Inner {
     fresh: Duration,
     global: Arc<Slot<Shelf>>,
     own: Cache<OrgId, Arc<Slot<Shelf>>>,
+    teams: Cache<(OrgId, UserId), Arc<[TeamId]>>,
 }
 
 /// Why a caller gets no model.
@@ -69,7 +70,8 @@ impl Catalog {
         let discovery = Discovery::new(Arc::clone(&installation), clients);
         // A shelf that nobody asks for is of no use after the time for which it could be served.
         let own = Cache::builder().max_capacity(ORGANIZATIONS).time_to_idle(slot::LAST_GOOD).build();
-        Self(Arc::new(Inner { db, keyring, installation, discovery, fresh, global: Arc::default(), own }))
+        let teams = Cache::builder().max_capacity(ORGANIZATIONS).time_to_live(fresh).build();
+        Self(Arc::new(Inner { db, keyring, installation, discovery, fresh, global: Arc::default(), own, teams }))
     }
 
     /// The model behind an alias: the organization's own before the installation's.
@@ -168,8 +170,11 @@ impl Catalog {
     }
 
     async fn permits(&self, caller: &Caller, model: &Model) -> Result<bool, db::Error> {
-        let teams = if model.access.asks_for_teams() { self.0.teams_of(caller).await? } else { Vec::new() };
-        Ok(model.access.permits(caller, &teams))
+        if model.access.asks_for_teams() {
+            Ok(model.access.permits(caller, &*self.0.teams_of(caller).await?))
+        } else {
+            Ok(model.access.permits(caller, &[]))
+        }
     }
 
     async fn own(&self, org: OrgId) -> Result<Arc<Shelf>, db::Error> {
@@ -204,8 +209,16 @@ impl Inner {
         Ok(shelf)
     }
 
-    async fn teams_of(&self, _caller: &Caller) -> Result<Vec<TeamId>, db::Error> {
-        Ok(Vec::new())
+    /// The teams of the caller, believed as long as a shelf is; only asked for where a model is restricted to teams.
+    async fn teams_of(&self, caller: &Caller) -> Result<Arc<[TeamId]>, db::Error> {
+        let (org, user) = (caller.org, caller.user);
+        if let Some(teams) = self.teams.get(&(org, user)) {
+            return Ok(teams);
+        }
+        let read = move |conn: &mut PgConnection| Ok(team_members::teams_of(conn, org, user)?);
+        let teams: Arc<[TeamId]> = self.db.tenant(org).tx::<_, db::Error, _>(read).await?.into();
+        self.teams.insert((org, user), Arc::clone(&teams));
+        Ok(teams)
     }
 
     fn built_in(&self) -> Vec<ModelRecord> {

@@ -8,8 +8,8 @@ pub mod quotas;
 pub mod routes;
 pub mod schema;
 pub mod team_members;
-pub mod usage;
 pub mod tombstones;
+pub mod usage;
 
 use db::diesel::result::Error;
 

@@ -198,7 +198,7 @@ impl ModelCreate {
 }
 
 /// A new route.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteCreate {
     /// The provider that it leads to: one of the model's own scope.

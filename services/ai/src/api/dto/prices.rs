@@ -66,7 +66,7 @@ impl From<Prices> for PricesBody {
 }
 
 /// A JSON merge patch of prices: what is absent stays, `null` removes a special price.
-#[derive(Clone, Copy, Debug, Deserialize, Validate, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PricesPatch {
     /// An input token.

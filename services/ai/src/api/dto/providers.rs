@@ -83,7 +83,7 @@ pub struct ProviderCreate {
     /// With its version segment; the vendor's own when absent. An organization's provider is at a public https address.
     #[serde(default)]
     #[schema(example = "https://api.openai.com/v1", max_length = 2048)]
-    #[validate(custom(function = "base_url"))]
+    #[validate(custom(function = "server_url"))]
     pub base_url: Option<String>,
     /// 1 to 4096 visible ASCII characters; stored sealed and never shown.
     #[serde(default)]
@@ -169,7 +169,11 @@ fn provider_name(name: &str) -> Result<(), ValidationError> {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
     let begins = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let fine = begins && name.len() <= 63 && name.bytes().all(inner);
-    check(fine, "name", "Use 1 to 63 characters a-z, 0-9, dots, underscores and dashes, beginning with a letter or digit.")
+    check(
+        fine,
+        "name",
+        "Use 1 to 63 characters a-z, 0-9, dots, underscores and dashes, beginning with a letter or digit.",
+    )
 }
 
 fn name_patch(patch: &Patch<String>) -> Result<(), ValidationError> {
@@ -177,14 +181,14 @@ fn name_patch(patch: &Patch<String>) -> Result<(), ValidationError> {
     patch.as_value().map_or(Ok(()), |name| provider_name(name))
 }
 
-fn base_url(text: &str) -> Result<(), ValidationError> {
+fn server_url(text: &str) -> Result<(), ValidationError> {
     let fine = text.len() <= 2048 && Url::parse(text).is_ok_and(|url| url.has_host());
     check(fine, "url", "Give an absolute URL of at most 2048 characters.")
 }
 
 fn base_url_patch(patch: &Patch<String>) -> Result<(), ValidationError> {
     not_null(patch)?;
-    patch.as_value().map_or(Ok(()), |text| base_url(text))
+    patch.as_value().map_or(Ok(()), |text| server_url(text))
 }
 
 fn provider_key(key: &Secret<String>) -> Result<(), ValidationError> {
