@@ -1,5 +1,7 @@
 //! The only place that reads the environment.
 
+mod rates;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use kit::config::{IdentitySettings, Millis};
 use kit::http::BodyLimit;
 use kit::{Env, HttpOptions, Settings};
 use url::Url;
+
+pub use rates::{CallerRates, Rates};
 
 use crate::domain::route::{Class, ROUTES};
 use crate::domain::service::{Service, Variable, Variables};
@@ -25,6 +29,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// What a call may take.
     pub limits: Limits,
+    /// How often callers may call.
+    pub rates: Rates,
     /// Between two looks at each replica.
     pub health_interval: Duration,
     /// Peers whose `X-Forwarded-For` is believed: the load balancers in front of the gateway.
@@ -98,6 +104,7 @@ impl Settings for Config {
             upstreams: Service::ALL.iter().filter_map(|service| read_upstream(env, *service)).collect(),
             cors_origins: read_origins(env),
             limits: Limits::read(env),
+            rates: Rates::read(env),
             health_interval: env
                 .or::<Millis>(
                     "BRAINOPS_HEALTH_INTERVAL_MS",

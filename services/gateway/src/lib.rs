@@ -8,6 +8,7 @@ pub mod domain;
 pub mod error;
 mod jobs;
 mod keys;
+mod limits;
 mod proxy;
 mod state;
 mod upstream;

@@ -8,6 +8,7 @@ use crate::app::description::Description;
 use crate::config::{Config, Limits};
 use crate::domain::service::Service;
 use crate::keys::ApiKeys;
+use crate::limits::Limits as RateLimits;
 use crate::proxy::Forwarded;
 use crate::upstream::Upstream;
 
@@ -20,6 +21,7 @@ struct Inner {
     /// installation does not have.
     upstreams: Vec<Option<Arc<Upstream>>>,
     limits: Limits,
+    rate_limits: RateLimits,
     forwarded: Forwarded,
     api_keys: Arc<ApiKeys>,
     cors_origins: Vec<String>,
@@ -36,6 +38,7 @@ impl State {
         Ok(Self(Arc::new(Inner {
             upstreams: Service::ALL.iter().map(of).collect(),
             limits: config.limits,
+            rate_limits: RateLimits::new(&config.rates),
             forwarded: Forwarded::new(&config.identity.issuer)?,
             api_keys,
             cors_origins: config.cors_origins.clone(),
@@ -66,6 +69,11 @@ impl State {
     /// What services are told about where clients came in.
     pub fn forwarded(&self) -> &Forwarded {
         &self.0.forwarded
+    }
+
+    /// How often callers may call, and did.
+    pub fn rate_limits(&self) -> &RateLimits {
+        &self.0.rate_limits
     }
 
     /// The exchange of API keys.

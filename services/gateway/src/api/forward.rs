@@ -26,7 +26,11 @@ pub async fn forward(
     let route = admit(&request)?;
     let upstream = state.upstream(route.service).ok_or_else(|| Problem::new(&error::SERVICE_NOT_DEPLOYED))?;
     let public = route::is_public(request.method().as_str(), request.uri().path());
-    let authorization = if public { caller::unasked(&request) } else { caller::identify(&request, &state).await? };
+    let authorization = if public {
+        caller::unasked(&request, &state)?
+    } else {
+        caller::identify(&request, &state, route.class).await?
+    };
     let call = Call {
         upstream,
         deadlines: &state.limits().of(route.class).deadlines,

@@ -6,6 +6,7 @@ mod cors;
 mod docs;
 mod error_pages;
 mod forward;
+mod limit;
 mod root;
 
 use std::sync::Arc;
@@ -31,7 +32,13 @@ pub fn routes(state: State, ids: Arc<dyn Ids>) -> impl Fn(&mut ServiceConfig) + 
             .app_data(web::Data::new(pages.clone()))
             .app_data(web::Data::new(Pool::default()))
             .app_data(web::Data::new(Dice::new(u64::from_ne_bytes(seed))))
-            .service(web::scope("").wrap(from_fn(compress::compress)).wrap(from_fn(cors::cors)).configure(table));
+            .service(
+                web::scope("")
+                    .wrap(from_fn(limit::limit))
+                    .wrap(from_fn(compress::compress))
+                    .wrap(from_fn(cors::cors))
+                    .configure(table),
+            );
     }
 }
 

@@ -15,6 +15,7 @@ mod identity;
 mod limits;
 mod models;
 mod paths;
+mod rates;
 mod revocation;
 mod smuggling;
 mod streaming;

@@ -260,6 +260,7 @@ fn respond(kind: &str, body_len: usize) -> HttpResponse {
             .append_header(("set-cookie", "b=2"))
             .insert_header(("etag", "\"7\""))
             .body("ok"),
+        "metered" => HttpResponse::Ok().insert_header(("x-ratelimit-remaining-tokens", "149984")).body("{}"),
         "empty" => HttpResponse::NoContent().finish(),
         "unchanged" => HttpResponse::NotModified().insert_header(("etag", "\"7\"")).finish(),
         "small" => HttpResponse::Ok().content_type("application/json").body(format!("\"{}\"", "a".repeat(1000))),
