@@ -49,6 +49,7 @@ haproxy -q -f "$work/haproxy.cfg" & pids+=($!)
 env BRAINOPS_ENVIRONMENT=production BRAINOPS_HTTP_ADDR="127.0.0.1:$gateway" BRAINOPS_PRIVATE_ADDR="127.0.0.1:$private" \
     BRAINOPS_HTTP_WORKERS=2 BRAINOPS_LOG=info BRAINOPS_ISSUER="http://127.0.0.1:$gateway" \
     BRAINOPS_AUTH_URL="http://127.0.0.1:$upstream" BRAINOPS_CLIENT_SECRET=not-used-by-the-bench \
+    BRAINOPS_RATE_CALLER_PER_MINUTE=100000000 BRAINOPS_RATE_ORGANIZATION_PER_MINUTE=100000000 BRAINOPS_RATE_SOURCE_PER_MINUTE=100000000 \
     BRAINOPS_UPSTREAM_AUTH="http://127.0.0.1:$upstream" BRAINOPS_UPSTREAM_AUTH_PRIVATE="http://127.0.0.1:$upstream" \
     BRAINOPS_UPSTREAM_USERS="http://127.0.0.1:$upstream" BRAINOPS_UPSTREAM_USERS_PRIVATE="http://127.0.0.1:$upstream" \
     "$CARGO_TARGET_DIR/release/gateway" serve > "$work/gateway.log" 2>&1 & pids+=($!)

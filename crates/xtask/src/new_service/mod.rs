@@ -66,12 +66,11 @@ pub fn run(root: &Path, name: &str, noun: &str) -> anyhow::Result<()> {
 }
 
 fn left_to_do(name: &str) -> String {
-    let upper = name.to_uppercase();
     format!(
         "services/{name} is there. Left to do by hand:
   1. cargo nextest run -p contracts -p {name}
   2. cargo xtask openapi      writes services/{name}/openapi.json
-  3. services/gateway         its routes and BRAINOPS_UPSTREAM_{upper}
+  3. services/gateway         a row in src/domain/service.rs, its prefixes in route.rs
   4. services/auth            its client secret in BRAINOPS_AUTH_CLIENTS
   5. services/standalone      start it with the others
   6. crates/contracts         scopes of its own, when roles are not enough"
