@@ -135,12 +135,15 @@ impl Connection {
                 underway.stream = true;
                 self.stream(rendered, events, underway).await
             }
-            Body::Endless(piece) => {
+            Body::Endless(first, again) => {
                 self.inner.change(|state| state.streams += 1);
                 underway.stream = true;
                 self.send(rendered.head("transfer-encoding: chunked").as_bytes()).await?;
+                if !first.is_empty() {
+                    self.chunk(first, None).await?;
+                }
                 loop {
-                    self.chunk(piece, None).await?;
+                    self.chunk(again, None).await?;
                     if !rendered.pace.is_zero() {
                         self.unless_gone(sleep(rendered.pace)).await?;
                     }

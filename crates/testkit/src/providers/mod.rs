@@ -243,3 +243,23 @@ impl Inner {
         }
     }
 }
+
+/// What is wrong with the body of a request, for tests of an encoder alone. For Anthropic by the version of its API.
+pub mod check {
+    use serde_json::Value;
+
+    /// `POST /v1/chat/completions`.
+    pub fn openai(body: &Value) -> Vec<String> {
+        super::openai::chat_violations(body)
+    }
+
+    /// `POST /v1/messages`.
+    pub fn anthropic(body: &Value, version: &str) -> Vec<String> {
+        super::anthropic::chat_violations(body, version)
+    }
+
+    /// `POST /v1beta/models/…:generateContent`.
+    pub fn gemini(body: &Value) -> Vec<String> {
+        super::gemini::chat_violations(body)
+    }
+}

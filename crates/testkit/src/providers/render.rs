@@ -143,8 +143,8 @@ pub(super) enum Body {
     Whole(Vec<u8>),
     /// Events, each with its blank line.
     Stream(Vec<String>),
-    /// The same again and again.
-    Endless(Vec<u8>),
+    /// A beginning, and then the same again and again.
+    Endless(Vec<u8>, Vec<u8>),
 }
 
 impl Rendered {
@@ -228,11 +228,15 @@ pub(super) fn render(route: Route, reply: &Reply, seen: &Seen) -> Rendered {
         Content::Endless if streams => {
             let answer = Answer { text: Some("again and ".repeat(8)), ..Answer::default() };
             let Body::Stream(events) = route.body(&answer, seen) else { unreachable!("it streams") };
-            // Neither the first nor the last, so no end is in it.
-            let middle = events[1..events.len() / 2].concat();
-            Rendered::new(route, 200, "text/event-stream", Body::Endless(middle.into_bytes()))
+            // Up to a piece of text, and that again and again.
+            let text = events.iter().position(|event| event.contains("again ")).unwrap_or_default();
+            let (first, again) = (events[..text].concat(), events[text].repeat(8));
+            let body = Body::Endless(first.into_bytes(), again.into_bytes());
+            Rendered::new(route, 200, "text/event-stream", body)
         }
-        Content::Endless => Rendered::new(route, 200, "application/json", Body::Endless(vec![b' '; 8 << 10])),
+        Content::Endless => {
+            Rendered::new(route, 200, "application/json", Body::Endless(Vec::new(), vec![b' '; 8 << 10]))
+        }
     };
     rendered.headers.clone_from(&reply.headers);
     rendered.first_byte = reply.first_byte;

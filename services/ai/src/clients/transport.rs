@@ -216,3 +216,9 @@ fn refused(error: OutboundError) -> Failure {
 fn too_large(limit: usize) -> Failure {
     Failure::new(Kind::Malformed).caused_by(format!("the answer is larger than {limit} bytes"))
 }
+
+/// An answer that is not what its protocol says. serde's message quotes values, so only the place is kept.
+pub(super) fn malformed(error: &serde_json::Error) -> Failure {
+    let what = format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column());
+    Failure::new(Kind::Malformed).caused_by(what)
+}

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    clients::{Failure, Kind, refusal::Refusals},
+    clients::{Failure, Kind, refusal::Refusals, transport::malformed},
     domain::{
         chat::{Choice, Completion, Part, StopReason, TokenUsage, ToolCall},
         warnings::Warnings,
@@ -149,10 +149,4 @@ pub(super) fn stop_reason(reason: Option<&str>, called: bool) -> StopReason {
         Some("content_filter") => StopReason::ContentFilter,
         Some(other) => StopReason::Other(other.to_owned()),
     }
-}
-
-/// serde's message quotes values, so only the place is kept.
-pub(super) fn malformed(error: &serde_json::Error) -> Failure {
-    let what = format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column());
-    Failure::new(Kind::Malformed).caused_by(what)
 }

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::answer::{Usage, arguments, malformed, stop_reason};
+use super::answer::{Usage, arguments, stop_reason};
 use crate::{
-    clients::{Failure, Kind, refusal::Refusals, stream::Decoder},
+    clients::{Failure, Kind, refusal::Refusals, stream::Decoder, transport::malformed},
     domain::{chat::ChatEvent, warnings::Warnings},
 };
 

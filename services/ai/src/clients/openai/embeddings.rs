@@ -4,13 +4,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{answer::malformed, keyed};
+use super::keyed;
 use crate::{
     clients::{
         Attempt, Failure, Kind, Providers,
         encode::Fields,
         refusal::Refusals,
-        transport::{EMBEDDINGS_BYTES, Outgoing},
+        transport::{EMBEDDINGS_BYTES, Outgoing, malformed},
     },
     domain::{
         chat::TokenUsage,

@@ -15,10 +15,10 @@ use url::Url;
 pub(super) use embeddings::embed;
 
 use super::{
-    Attempt, ChatStream, Failure, Kind, Providers,
+    Attempt, ChatStream, Failure, Providers,
     refusal::Refusals,
     stream,
-    transport::{ANSWER_BYTES, Outgoing},
+    transport::{ANSWER_BYTES, Outgoing, malformed},
 };
 use crate::domain::{
     chat::{ChatRequest, Completion},
@@ -79,11 +79,24 @@ pub(super) async fn models(
         id: String,
     }
     let answer = providers.exchange(keyed(Outgoing::get(provider, "models"))?, deadline, ANSWER_BYTES).await?;
-    let list: List =
-        serde_json::from_slice(&answer).map_err(|error| Failure::new(Kind::Malformed).caused_by(error.to_string()))?;
+    let list: List = serde_json::from_slice(&answer).map_err(|error| malformed(&error))?;
     Ok(list.data.into_iter().map(|model| model.id).collect())
 }
 
 fn keyed(outgoing: Outgoing<'_>) -> Result<Outgoing<'_>, Failure> {
     outgoing.key("authorization", "Bearer ")
+}
+
+/// The body for a provider at `base_url`.
+#[cfg(test)]
+pub(super) fn encode_for(
+    base_url: &str,
+    model: &str,
+    request: &ChatRequest,
+) -> (serde_json::Value, crate::domain::warnings::Warnings) {
+    use crate::clients::encode::Fields;
+
+    let flavor = Flavor::of(&base_url.parse().unwrap());
+    let (body, warnings) = request::encode(flavor, model, request, false).unwrap();
+    (Fields(body).into(), warnings)
 }

@@ -1,7 +1,10 @@
 //! Every adapter against the fake provider, which checks strictly what it is sent.
 
+mod anthropic;
+mod gemini;
 mod misbehaviour;
 mod openai;
+mod outgoing;
 
 use std::time::Duration;
 
@@ -9,7 +12,7 @@ use contracts::ProviderId;
 use futures_util::StreamExt;
 use kit::{Outbound, Secret, outbound::Policy};
 use serde_json::{Map, Value, json};
-use testkit::providers::FakeProvider;
+use testkit::providers::{FakeProvider, Reply};
 use uuid::Uuid;
 
 use super::{Attempt, Deadlines, Failure, Providers};
@@ -141,6 +144,11 @@ pub(super) fn rich(dialect: Dialect) -> ChatRequest {
         }
         Dialect::Messages => json!({"service_tier": "auto", "inference_geo": "eu"}),
     };
+    // Anthropic has no forced tool after thinking, and who speaks its dialect knows.
+    let tool_choice = match dialect {
+        Dialect::Messages => Some(ToolChoice::Auto),
+        _ => Some(ToolChoice::Function("weather".into())),
+    };
     ChatRequest {
         tools: vec![
             Tool::Function {
@@ -152,7 +160,7 @@ pub(super) fn rich(dialect: Dialect) -> ChatRequest {
             },
             Tool::Function { name: "now".into(), description: None, parameters: None, strict: None, cache: None },
         ],
-        tool_choice: Some(ToolChoice::Function("weather".into())),
+        tool_choice,
         parallel_tool_calls: Some(false),
         max_tokens: Some(20_000),
         sampling: Sampling {
@@ -178,6 +186,18 @@ pub(super) fn rich(dialect: Dialect) -> ChatRequest {
         extra: extra.as_object().cloned().unwrap(),
         ..request(dialect, messages)
     }
+}
+
+/// The answer to `request`, whole and streamed, which must be the same.
+pub(super) async fn both(fake: &FakeProvider, kind: ProviderKind, reply: Reply, request: &ChatRequest) -> Completion {
+    let (provider, providers) = (provider(fake, kind), providers());
+    fake.next(reply.clone());
+    let whole = providers.complete(attempt(&provider, PATIENT), request).await.unwrap();
+    fake.next(reply);
+    let stream = providers.stream(attempt(&provider, PATIENT), request).await.unwrap();
+    assert_eq!(assemble(events(stream).await), whole, "a stream says the same as a whole answer");
+    fake.assert_clean();
+    whole
 }
 
 /// Every item of a stream, whose form is checked on the way: begins once, ends once, and nothing follows.

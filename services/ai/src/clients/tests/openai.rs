@@ -5,16 +5,7 @@ use super::*;
 use crate::domain::embedding::{EmbeddingInput, EmbeddingRequest};
 
 async fn both(fake: &FakeProvider, reply: Reply, request: &ChatRequest) -> Completion {
-    let provider = provider(fake, ProviderKind::Openai);
-    let providers = providers();
-    fake.next(reply.clone());
-    let whole = providers.complete(attempt(&provider, PATIENT), request).await.unwrap();
-    fake.next(reply);
-    let stream = providers.stream(attempt(&provider, PATIENT), request).await.unwrap();
-    let streamed = assemble(events(stream).await);
-    assert_eq!(streamed, whole, "a stream says the same as a whole answer");
-    fake.assert_clean();
-    whole
+    super::both(fake, ProviderKind::Openai, reply, request).await
 }
 
 #[tokio::test]
