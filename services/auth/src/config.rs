@@ -35,6 +35,8 @@ pub struct Config {
     pub key_interval: Duration,
     /// Between two sweeps of what has expired.
     pub sweep_interval: Duration,
+    /// Between two writes of when API keys were last used.
+    pub key_use_interval: Duration,
 }
 
 /// How much of the machine password hashing may take.
@@ -62,7 +64,7 @@ impl Settings for Config {
             ),
             pepper: env.secret(
                 "BRAINOPS_TOKEN_PEPPER",
-                "Key of the hashes of refresh tokens: 32 or more random characters. Another value signs everybody out.",
+                "Key of the hashes of refresh tokens and API keys: 32 or more random characters. Another value signs everybody out and ends every API key.",
             ),
             clients: env.secret_of(
                 "BRAINOPS_AUTH_CLIENTS",
@@ -73,6 +75,12 @@ impl Settings for Config {
             schedule: read_schedule(env),
             key_interval: millis(env, "BRAINOPS_AUTH_KEY_INTERVAL_MS", "Between two looks at the signing keys.", "15000"),
             sweep_interval: millis(env, "BRAINOPS_AUTH_SWEEP_INTERVAL_MS", "Between two sweeps of what has expired.", "60000"),
+            key_use_interval: millis(
+                env,
+                "BRAINOPS_AUTH_API_KEY_USE_INTERVAL_MS",
+                "Between two writes of when API keys were last used.",
+                "60000",
+            ),
         };
         refuse_weak_secrets(&config, env);
         config

@@ -8,6 +8,7 @@ pub mod error;
 pub mod events;
 pub mod hashing;
 mod jobs;
+mod key_uses;
 mod metrics;
 pub mod pepper;
 pub mod signing;
@@ -52,6 +53,7 @@ impl kit::Service for Auth {
             events::revocations(&state, &broker),
             jobs::keys(&state),
             jobs::sweep(&state),
+            jobs::key_uses(&state),
             state.db.upkeep(),
         ];
         let (verifier, data) = (Arc::clone(&state.verifier), Data::new(state));
@@ -85,6 +87,7 @@ fn state(config: Config, core: &Core) -> anyhow::Result<AppState> {
         hashing,
         verifier: config.identity.verifier_with(core, JwksSource::Local(Arc::clone(&signing) as _))?,
         signing,
+        key_uses: Arc::default(),
         keyring: config.master_keys.clone(),
         pepper: Pepper::new(&config.pepper),
         config: Arc::new(config),

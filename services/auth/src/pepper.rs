@@ -1,11 +1,12 @@
-//! Keyed hashes of what is looked up but must not be readable in the database: refresh tokens, and the accounts and
-//! addresses in attempt counters. Without the pepper, which lives in the environment only, a copy of the database cannot
+//! Keyed hashes of what is looked up but must not be readable in the database: refresh tokens, API keys, and the accounts
+//! and addresses in attempt counters. Without the pepper, which lives in the environment only, a copy of the database cannot
 //! be searched by trying values.
 
 use blake3::Hasher;
-use kit::Secret;
+use kit::{Secret, auth::ApiKeyText};
 
 use crate::domain::{
+    api_key::KeyHash,
     attempts::Bucket,
     refresh_token::{RefreshToken, TokenHash},
 };
@@ -14,6 +15,7 @@ use crate::domain::{
 #[derive(Clone)]
 pub struct Pepper {
     refresh_tokens: Secret<[u8; 32]>,
+    api_keys: Secret<[u8; 32]>,
     attempts: Secret<[u8; 32]>,
 }
 
@@ -22,12 +24,23 @@ impl Pepper {
         let key = |context| Secret::new(blake3::derive_key(context, pepper.expose().as_bytes()));
         Self {
             refresh_tokens: key("brainops auth 2026-11 refresh token hash"),
+            api_keys: key("brainops auth 2026-11 api key hash"),
             attempts: key("brainops auth 2026-11 attempt bucket"),
         }
     }
 
     pub fn hash_token(&self, token: &RefreshToken) -> TokenHash {
         *blake3::keyed_hash(self.refresh_tokens.expose(), token.expose().as_bytes()).as_bytes()
+    }
+
+    pub fn hash_api_key(&self, key: &ApiKeyText) -> KeyHash {
+        *blake3::keyed_hash(self.api_keys.expose(), key.expose().as_bytes()).as_bytes()
+    }
+
+    /// Whether a stored hash is of this key. Takes the same time wherever the two differ.
+    pub fn is_hash_of(&self, key: &ApiKeyText, stored: &KeyHash) -> bool {
+        // blake3 compares its hashes in constant time.
+        blake3::Hash::from_bytes(self.hash_api_key(key)) == blake3::Hash::from_bytes(*stored)
     }
 
     /// The key of an attempt counter. Every part is preceded by its length, so that no two lists of parts are one text.

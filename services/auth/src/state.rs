@@ -3,11 +3,18 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use contracts::{OrgId, Origin, SessionId, UserId};
+use contracts::{ApiKeyId, OrgId, Origin, SessionId, UserId};
 use db::Db;
 use kit::{Clock, Ids, Verifier, seal::Keyring};
 
-use crate::{config::Config, domain::session::tokens_expire_at, hashing::Hashing, pepper::Pepper, signing::Signing};
+use crate::{
+    config::Config,
+    domain::{api_key::key_tokens_expire_at, session::tokens_expire_at},
+    hashing::Hashing,
+    key_uses::KeyUses,
+    pepper::Pepper,
+    signing::Signing,
+};
 
 #[derive(Clone)]
 pub struct AppState {
@@ -20,6 +27,7 @@ pub struct AppState {
     pub keyring: Keyring,
     pub pepper: Pepper,
     pub verifier: Arc<Verifier>,
+    pub key_uses: Arc<KeyUses>,
 }
 
 impl AppState {
@@ -32,6 +40,13 @@ impl AppState {
     pub fn deny(&self, sessions: &[SessionId], now: DateTime<Utc>) {
         for session in sessions {
             self.verifier.deny_list().deny_session(*session, tokens_expire_at(now));
+        }
+    }
+
+    /// The same for tokens that were exchanged for API keys.
+    pub fn deny_api_keys(&self, keys: &[ApiKeyId], now: DateTime<Utc>) {
+        for key in keys {
+            self.verifier.deny_list().deny_api_key(*key, key_tokens_expire_at(now));
         }
     }
 }

@@ -5,12 +5,16 @@ use actix_web::{
     http::header::{CACHE_CONTROL, LOCATION},
     web::Data,
 };
+use contracts::Scope;
 use kit::{
     Principal, Problem,
     http::{ProblemBody, RequestContext, ValidJson},
 };
 
-use super::dto::{MeView, OrganizationRole, PasswordChangeRequest, RegisterRequest, TokenView, device};
+use super::{
+    dto::{MeView, OrganizationRole, PasswordChangeRequest, RegisterRequest, TokenView, device},
+    person::Person,
+};
 use crate::{
     app::{self, register_user::register_user},
     state::AppState,
@@ -39,11 +43,15 @@ pub async fn register(
 }
 
 /// Read your own account, and where you may act.
+///
+/// An API key with `users:read` sees the one organization that it acts in.
 #[utoipa::path(get, path = "/v1/auth/me", tag = "accounts", operation_id = "get_me", security(("access_token" = [])), responses(
     (status = 200, description = "The account", body = MeView),
     (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`insufficient_scope`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub async fn me(state: Data<AppState>, who: Principal) -> Result<HttpResponse, Problem> {
+    who.require(Scope::UsersRead)?;
     let (user, organizations) = app::get_me::get_me(&state, &who).await?;
     Ok(HttpResponse::Ok().json(MeView {
         personal_organization_id: user.personal_org,
@@ -59,14 +67,14 @@ pub async fn me(state: Data<AppState>, who: Principal) -> Result<HttpResponse, P
 #[utoipa::path(post, path = "/v1/auth/password/change", tag = "accounts", operation_id = "change_password", security(("access_token" = [])), request_body = PasswordChangeRequest, responses(
     (status = 204, description = "The new password is in force"),
     (status = 401, description = "`unauthenticated`, `invalid_token`, `session_ended`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 403, description = "`wrong_password`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`wrong_password`, `person_required`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "`validation_failed`, `password_rejected`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 429, description = "`too_many_attempts`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 503, description = "`password_check_busy`, `database_busy`, `database_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub async fn change_password(
     state: Data<AppState>,
-    who: Principal,
+    who: Person,
     context: RequestContext,
     body: ValidJson<PasswordChangeRequest>,
 ) -> Result<HttpResponse, Problem> {

@@ -1,5 +1,6 @@
 //! What goes over the wire. Requests are checked here; serde and utoipa stop here.
 
+pub mod api_keys;
 pub mod internal;
 
 use chrono::{DateTime, Utc};

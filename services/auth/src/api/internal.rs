@@ -15,13 +15,14 @@ use kit::{
 };
 
 use super::dto::{
+    api_keys::{ExchangeRequest, ExchangeView},
     device,
     internal::{DisableRequest, RevocationList, ServiceTokenRequest, ServiceTokenView, UserSnapshot},
 };
 use crate::{
     app::{
-        disable_user, issue_service_token::issue_service_token, list_revocations::list_revocations,
-        snapshot_users::snapshot_users as snapshot,
+        disable_user, exchange_api_key::exchange_api_key as exchange, issue_service_token::issue_service_token,
+        list_revocations::list_revocations, snapshot_users::snapshot_users as snapshot,
     },
     domain::access,
     error::Error,
@@ -45,6 +46,28 @@ pub async fn token(
     let (token, expires_in) = issue_service_token(&state, &request)?;
     let view = ServiceTokenView { access_token: token.expose().clone(), token_type: "Bearer", expires_in };
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(view))
+}
+
+/// Exchange an API key that a client has sent for a token of a minute.
+///
+/// Whatever is wrong with the key (unknown, malformed, revoked, expired, from another network, of somebody who may not act
+/// there any more), the answer is the same.
+#[utoipa::path(post, path = "/internal/api-keys/exchange", tag = "internal", operation_id = "exchange_api_key", security(("service_token" = [])),
+    request_body = ExchangeRequest, responses(
+    (status = 200, description = "The token", body = ExchangeView),
+    (status = 401, description = "`unauthenticated`, `invalid_token`, `invalid_api_key`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`service_not_allowed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 503, description = "`unavailable`, `database_busy`, `database_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub async fn exchange_api_key(
+    state: Data<AppState>,
+    caller: ServicePrincipal,
+    body: ValidJson<ExchangeRequest>,
+) -> Result<HttpResponse, Problem> {
+    let allowed = access::allow(&caller.service).map_err(Error::from)?;
+    let token = exchange(&state, allowed, &body.key, body.address).await?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(ExchangeView::from(token)))
 }
 
 /// List whose access tokens are void although they have not expired.

@@ -1,12 +1,14 @@
 //! The route table and its OpenAPI document, nothing else.
 
 mod accounts;
+mod api_keys;
 mod dto;
 mod internal;
+mod person;
 mod sessions;
 mod well_known;
 
-use actix_web::web::{ServiceConfig, delete, get, post, resource};
+use actix_web::web::{ServiceConfig, delete, get, patch, post, resource};
 use kit::openapi::Bearer;
 use utoipa::{
     Modify, OpenApi,
@@ -25,9 +27,18 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/v1/auth/logout-all").route(post().to(sessions::log_out_everywhere)))
         .service(resource("/v1/auth/sessions").route(get().to(sessions::list)))
         .service(resource("/v1/auth/sessions/{id}").route(delete().to(sessions::revoke)))
+        .service(resource("/v1/auth/api-keys").route(get().to(api_keys::list)).route(post().to(api_keys::create)))
+        .service(
+            resource("/v1/auth/api-keys/{id}")
+                .route(get().to(api_keys::get))
+                .route(patch().to(api_keys::update))
+                .route(delete().to(api_keys::revoke)),
+        )
+        .service(resource("/v1/auth/api-keys/{id}/rotate").route(post().to(api_keys::rotate)))
         .service(resource("/.well-known/jwks.json").route(get().to(well_known::jwks)))
         .service(resource("/.well-known/openid-configuration").route(get().to(well_known::discovery)))
         .service(resource("/internal/token").route(post().to(internal::token)))
+        .service(resource("/internal/api-keys/exchange").route(post().to(internal::exchange_api_key)))
         .service(resource("/internal/revocations").route(get().to(internal::revocations)))
         .service(resource("/internal/snapshot/users").route(get().to(internal::snapshot_users)))
         .service(resource("/internal/users/{id}/disable").route(post().to(internal::disable_user)));
@@ -51,9 +62,16 @@ pub fn routes(config: &mut ServiceConfig) {
         sessions::log_out_everywhere,
         sessions::list,
         sessions::revoke,
+        api_keys::list,
+        api_keys::create,
+        api_keys::get,
+        api_keys::update,
+        api_keys::revoke,
+        api_keys::rotate,
         well_known::jwks,
         well_known::discovery,
         internal::token,
+        internal::exchange_api_key,
         internal::revocations,
         internal::snapshot_users,
         internal::disable_user
@@ -61,6 +79,7 @@ pub fn routes(config: &mut ServiceConfig) {
     tags(
         (name = "accounts", description = "Signing up, and one's own account."),
         (name = "sessions", description = "Signing in and out, on one device or everywhere."),
+        (name = "API keys", description = "Keys for programs: what they may do, until when and from where."),
         (name = "keys", description = "What verifies access tokens."),
         (name = "internal", description = "Between services; the gateway does not route these."),
     ),

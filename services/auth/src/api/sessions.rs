@@ -3,13 +3,14 @@
 use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web::Data};
 use contracts::SessionId;
 use kit::{
-    Principal, Problem,
+    Problem,
     http::{PathId, ProblemBody, RequestContext, ValidJson},
 };
 use serde::Serialize;
 
-use super::dto::{
-    AccessTokenView, LoginRequest, RefreshRequest, SessionList, SessionView, SwitchRequest, TokenView, device,
+use super::{
+    dto::{AccessTokenView, LoginRequest, RefreshRequest, SessionList, SessionView, SwitchRequest, TokenView, device},
+    person::Person,
 };
 use crate::{
     app::{self, list_sessions::list_sessions, refresh_session::refresh_session, revoke_session::revoke_session},
@@ -62,12 +63,13 @@ pub async fn refresh(
 #[utoipa::path(post, path = "/v1/auth/switch-organization", tag = "sessions", operation_id = "switch_organization", security(("access_token" = [])), request_body = SwitchRequest, responses(
     (status = 200, description = "An access token for that organization", body = AccessTokenView),
     (status = 401, description = "`unauthenticated`, `invalid_token`, `session_ended`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`person_required`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 404, description = "`organization_not_found`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "`validation_failed`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub async fn switch_organization(
     state: Data<AppState>,
-    who: Principal,
+    who: Person,
     body: ValidJson<SwitchRequest>,
 ) -> Result<HttpResponse, Problem> {
     let token = app::switch_organization::switch_organization(&state, &who, body.organization_id).await?;
@@ -78,8 +80,9 @@ pub async fn switch_organization(
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "sessions", operation_id = "log_out", security(("access_token" = [])), responses(
     (status = 204, description = "The session has ended; its tokens are refused"),
     (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`person_required`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub async fn log_out(state: Data<AppState>, who: Principal, context: RequestContext) -> Result<HttpResponse, Problem> {
+pub async fn log_out(state: Data<AppState>, who: Person, context: RequestContext) -> Result<HttpResponse, Problem> {
     app::log_out::log_out(&state, &who, device(context)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -88,10 +91,11 @@ pub async fn log_out(state: Data<AppState>, who: Principal, context: RequestCont
 #[utoipa::path(post, path = "/v1/auth/logout-all", tag = "sessions", operation_id = "log_out_everywhere", security(("access_token" = [])), responses(
     (status = 204, description = "All your sessions have ended; their tokens are refused"),
     (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`person_required`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub async fn log_out_everywhere(
     state: Data<AppState>,
-    who: Principal,
+    who: Person,
     context: RequestContext,
 ) -> Result<HttpResponse, Problem> {
     app::log_out::log_out_everywhere(&state, &who, device(context)).await?;
@@ -102,8 +106,9 @@ pub async fn log_out_everywhere(
 #[utoipa::path(get, path = "/v1/auth/sessions", tag = "sessions", operation_id = "list_sessions", security(("access_token" = [])), responses(
     (status = 200, description = "Your sessions, the last used first", body = SessionList),
     (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`person_required`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-pub async fn list(state: Data<AppState>, who: Principal) -> Result<HttpResponse, Problem> {
+pub async fn list(state: Data<AppState>, who: Person) -> Result<HttpResponse, Problem> {
     let sessions = list_sessions(&state, &who).await?;
     let items = sessions.into_iter().map(|session| SessionView::new(session, who.session)).collect();
     Ok(HttpResponse::Ok().json(SessionList { items }))
@@ -114,11 +119,12 @@ pub async fn list(state: Data<AppState>, who: Principal) -> Result<HttpResponse,
     params(("id" = uuid::Uuid, Path, description = "The session")), responses(
     (status = 204, description = "It has ended, now or before"),
     (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`person_required`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 404, description = "`session_not_found`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub async fn revoke(
     state: Data<AppState>,
-    who: Principal,
+    who: Person,
     id: PathId<SessionId>,
     context: RequestContext,
 ) -> Result<HttpResponse, Problem> {

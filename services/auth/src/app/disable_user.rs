@@ -1,19 +1,24 @@
 //! An operator closes an account: nobody can sign in to it, and whoever is signed in is not any more.
 
-use contracts::{Origin, SessionId, UserId};
+use contracts::{Origin, UserId};
 use db::{diesel::PgConnection, outbox};
 use serde_json::json;
 
-use super::sessions::{end, note};
+use super::{
+    api_keys::revoke_all,
+    sessions::{Voided, end, note},
+};
 use crate::{
     domain::{
         access::{Allowed, DisableUser},
+        api_key::Reason as KeyReason,
         session::{Device, Reason, tokens_expire_at},
         user::DisableReason,
     },
     error::Error,
     state::AppState,
     store::{
+        api_keys::Of,
         revocations::{self, Revocation, Voids},
         sessions, users,
     },
@@ -31,8 +36,8 @@ pub async fn disable_user(
     let at = origin.at;
     let disabling = move |conn: &mut PgConnection| disable(conn, &inner, &origin, user, reason, &device);
     let ended = state.db.system("disable_user").tx(disabling).await?;
-    if let Some(sessions) = ended {
-        state.deny(&sessions, at);
+    if let Some(voided) = ended {
+        voided.deny(state, at);
         state.verifier.deny_list().deny_user(user, at, tokens_expire_at(at));
     }
     Ok(())
@@ -46,7 +51,7 @@ fn disable(
     user: UserId,
     reason: DisableReason,
     device: &Device,
-) -> Result<Option<Vec<SessionId>>, Error> {
+) -> Result<Option<Voided>, Error> {
     let found = users::lock(conn, user)?.ok_or(Error::UserNotFound(user))?;
     let Some((found, event)) = found.disable(reason, origin.at) else { return Ok(None) };
     users::set_disabled(conn, &found)?;
@@ -54,9 +59,10 @@ fn disable(
     outbox::append(conn, &*state.ids, origin, found.version, &event)?;
     let details = json!({"reason": reason.as_str()});
     note(conn, state, origin, "user.disabled", "user", &user.to_string(), device, details)?;
-    let mut ended = Vec::new();
+    let mut sessions = Vec::new();
     for session in sessions::lock_open(conn, user)? {
-        ended.extend(end(conn, state, origin, session, Reason::UserDisabled, device)?);
+        sessions.extend(end(conn, state, origin, session, Reason::UserDisabled, device)?);
     }
-    Ok(Some(ended))
+    let api_keys = revoke_all(conn, state, origin, Of::Person(user), KeyReason::OwnerDisabled)?;
+    Ok(Some(Voided { sessions, api_keys }))
 }

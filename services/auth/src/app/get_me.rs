@@ -10,15 +10,18 @@ use crate::{
     store::{memberships, users},
 };
 
-/// The caller's account and the organizations they belong to, with their role in each.
+/// The caller's account and the organizations they belong to, with their role in each. A key acts in one organization, and
+/// of the others it does not learn.
 pub async fn get_me(state: &AppState, who: &Principal) -> Result<(User, Vec<(OrgId, Role)>), Error> {
-    let id = who.user;
+    let (id, only) = (who.user, who.api_key.map(|_| who.org));
     state
         .db
         .person(id)
         .tx(move |conn| {
             let user = users::find(conn, id)?.ok_or(Error::UserNotFound(id))?;
-            Ok((user, memberships::list_of_user(conn, id)?))
+            let mut memberships = memberships::list_of_user(conn, id)?;
+            memberships.retain(|(org, _)| only.is_none_or(|only| only == *org));
+            Ok((user, memberships))
         })
         .await
 }

@@ -1,7 +1,8 @@
 //! Shared by what ends sessions: the row, the revocation that verifiers load at their start, and the event for those that
 //! run, in one transaction.
 
-use contracts::{Origin, SessionId, UserId};
+use chrono::{DateTime, Utc};
+use contracts::{ApiKeyId, Origin, SessionId, UserId};
 use db::{audit, diesel::PgConnection, outbox};
 use kit::NewId;
 use serde_json::json;
@@ -15,6 +16,21 @@ use crate::{
         sessions,
     },
 };
+
+/// Whose access tokens are void after a change.
+#[derive(Debug, Default)]
+pub(super) struct Voided {
+    pub sessions: Vec<SessionId>,
+    pub api_keys: Vec<ApiKeyId>,
+}
+
+impl Voided {
+    /// Refuses them in this process at once, after the commit.
+    pub fn deny(&self, state: &AppState, now: DateTime<Utc>) {
+        state.deny(&self.sessions, now);
+        state.deny_api_keys(&self.api_keys, now);
+    }
+}
 
 /// The session that a token names, when it still lives; held until the transaction ends.
 pub(super) fn live(conn: &mut PgConnection, user: UserId, id: SessionId, origin: &Origin) -> Result<Session, Error> {

@@ -6,11 +6,13 @@ use crate::{
     domain::refresh_token::GRACE,
     error::Error,
     state::AppState,
-    store::{attempts, refresh_tokens, revocations, sessions},
+    store::{api_keys, attempts, refresh_tokens, revocations, sessions},
 };
 
 /// How long an ended session is kept, so that a copied refresh token of it is still told from nonsense.
 const KEPT: TimeDelta = TimeDelta::days(7);
+/// How long a key that has ended can still be read; the audit log knows of it longer.
+const KEYS_KEPT: TimeDelta = TimeDelta::days(90);
 
 /// How many rows went, by table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,7 @@ pub struct Swept {
     pub attempts: usize,
     pub revocations: usize,
     pub sessions: usize,
+    pub api_keys: usize,
 }
 
 pub async fn sweep_expired(state: &AppState) -> Result<Swept, Error> {
@@ -32,6 +35,7 @@ pub async fn sweep_expired(state: &AppState) -> Result<Swept, Error> {
                 attempts: attempts::delete_over(conn, now)?,
                 revocations: revocations::delete_over(conn, now)?,
                 sessions: sessions::delete_ended(conn, now - KEPT)?,
+                api_keys: api_keys::delete_ended(conn, now - KEYS_KEPT)?,
             })
         })
         .await

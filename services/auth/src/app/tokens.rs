@@ -1,6 +1,7 @@
 //! Shared by what signs somebody in: which organization a token acts in, and what it says.
 
-use contracts::{OrgId, Origin, Role, ScopeSet, auth::v1::SessionStarted};
+use chrono::{DateTime, Utc};
+use contracts::{ApiKeyId, OrgId, Origin, Role, ScopeSet, SessionId, UserId, auth::v1::SessionStarted};
 use db::{diesel::PgConnection, outbox};
 use kit::{Ids, NewId, Secret, auth::Claims};
 
@@ -84,33 +85,64 @@ pub(super) fn tell_started(
     Ok(())
 }
 
-/// An access token of a session (RFC 9068 profile).
+/// An access token of a session.
 pub(super) fn mint(
     state: &AppState,
     session: &Session,
     Standing { org, role }: Standing,
     origin: &Origin,
 ) -> Result<AccessToken, Error> {
-    let identity = &state.config.identity;
-    let now = origin.at.timestamp();
     let expires_in = session::ACCESS_TOKEN.num_seconds();
-    let claims = Claims {
-        iss: state.config.identity.issuer_name().to_owned(),
-        aud: identity.audience.clone(),
-        sub: session.user,
+    let subject = Subject {
+        user: session.user,
         org,
-        sid: session.id,
         role,
-        scope: role.scopes().iter().collect::<ScopeSet>(),
-        amr: vec!["pwd".to_owned()],
-        auth_time: session.authenticated_at.timestamp(),
-        iat: now,
-        nbf: now,
-        exp: now + expires_in,
-        jti: state.ids.uuid(),
+        session: session.id,
+        scopes: role.scopes().iter().collect(),
+        methods: &["pwd"],
+        authenticated_at: session.authenticated_at,
+        expires_in,
         api_key: None,
     };
-    Ok(AccessToken { text: Secret::new(state.signing.sign(&claims)?), expires_in, org, role })
+    Ok(AccessToken { text: sign(state, subject, origin.at)?, expires_in, org, role })
+}
+
+/// Whom an access token is about, and for how long.
+pub(super) struct Subject {
+    pub user: UserId,
+    pub org: OrgId,
+    pub role: Role,
+    pub session: SessionId,
+    pub scopes: ScopeSet,
+    /// How they proved who they are (RFC 8176).
+    pub methods: &'static [&'static str],
+    pub authenticated_at: DateTime<Utc>,
+    /// Seconds.
+    pub expires_in: i64,
+    pub api_key: Option<ApiKeyId>,
+}
+
+/// Signs an access token (RFC 9068 profile).
+pub(super) fn sign(state: &AppState, subject: Subject, now: DateTime<Utc>) -> Result<Secret<String>, Error> {
+    let identity = &state.config.identity;
+    let now = now.timestamp();
+    let claims = Claims {
+        iss: identity.issuer_name().to_owned(),
+        aud: identity.audience.clone(),
+        sub: subject.user,
+        org: subject.org,
+        sid: subject.session,
+        role: subject.role,
+        scope: subject.scopes,
+        amr: subject.methods.iter().map(ToString::to_string).collect(),
+        auth_time: subject.authenticated_at.timestamp(),
+        iat: now,
+        nbf: now,
+        exp: now + subject.expires_in,
+        jti: state.ids.uuid(),
+        api_key: subject.api_key,
+    };
+    Ok(Secret::new(state.signing.sign(&claims)?))
 }
 
 /// Seconds until a session ends if nobody uses it from now on.

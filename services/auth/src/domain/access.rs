@@ -1,8 +1,14 @@
-//! Which service may call which internal route: one table, and a type that proves it was asked.
+//! Who may do what: which service may call which internal route, and what a person may do to an API key. Two tables, and
+//! types that prove they were asked.
 //!
-//! Over people there is no such table: whatever a person does here, they do to their own account, whatever their role.
+//! For the rest there is no table: whatever else a person does here, they do to their own account, whatever their role.
 
 use std::marker::PhantomData;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use contracts::{Role, UserId};
+
+use super::api_key::ApiKey;
 
 /// Something that only some services may do.
 pub trait Action {
@@ -31,6 +37,8 @@ actions! {
     ReadUsers, "read the users' snapshot", Some(&["users", "standalone"]);
     /// Close an account.
     DisableUser, "disable a user", Some(&["users", "standalone"]);
+    /// Get a token for an API key that a client has sent.
+    ExchangeApiKey, "exchange API keys", Some(&["gateway"]);
 }
 
 /// Proof that a service may do `A`. Only [`allow`] makes one.
@@ -52,4 +60,68 @@ pub fn allow<A: Action>(service: &str) -> Result<Allowed<A>, Refused> {
     } else {
         Err(Refused { action: A::NAME })
     }
+}
+
+/// Something that is done to an API key.
+pub trait KeyAction {
+    /// Whether admins of the key's organization may do it to the keys of others.
+    const BY_ADMINS: bool;
+}
+
+macro_rules! key_actions {
+    ($($(#[$doc:meta])* $action:ident, $by_admins:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $action;
+        impl KeyAction for $action {
+            const BY_ADMINS: bool = $by_admins;
+        }
+    )*};
+}
+
+key_actions! {
+    /// See what a key may do and when it was used.
+    SeeKey, true;
+    /// End a key for good.
+    RevokeKey, true;
+    /// Change or rotate a key. Whoever rotates one holds a secret with which to act as its owner.
+    ChangeKey, false;
+}
+
+/// A key, and the proof that the caller may do `A` to it. Only [`over_key`] makes one.
+#[derive(Debug)]
+pub struct Held<A> {
+    pub key: ApiKey,
+    action: PhantomData<A>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRefused {
+    /// The caller may not know that it exists.
+    #[error("the key is somebody else's")]
+    Unknown,
+    #[error("only the key's owner may do this")]
+    NotOwner,
+}
+
+/// Asks the table whether somebody may do `A` to a key of the organization that they act in.
+pub fn over_key<A: KeyAction>(key: ApiKey, user: UserId, role: Role) -> Result<Held<A>, KeyRefused> {
+    match role >= Role::Admin {
+        _ if key.owner == user => Ok(Held { key, action: PhantomData }),
+        true if A::BY_ADMINS => Ok(Held { key, action: PhantomData }),
+        true => Err(KeyRefused::NotOwner),
+        false => Err(KeyRefused::Unknown),
+    }
+}
+
+/// How long ago somebody may have proved who they are who does what an intruder with a stolen token would do first.
+pub const FRESH: TimeDelta = TimeDelta::minutes(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the last sign-in is too long ago for this")]
+pub struct NotFresh;
+
+/// Whether a person's sign-in is young enough for a sensitive change.
+pub fn check_fresh(authenticated_at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), NotFresh> {
+    if now - authenticated_at <= FRESH { Ok(()) } else { Err(NotFresh) }
 }

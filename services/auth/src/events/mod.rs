@@ -8,10 +8,7 @@ use contracts::users::v1::{MembershipAdded, MembershipRemoved, MembershipRoleCha
 use events::{Broker, Consumer, ConsumerSpec, Revocation, RevocationKind};
 use kit::Task;
 
-use crate::{
-    app::list_revocations::list_revocations, domain::access, domain::session::tokens_expire_at, state::AppState,
-    store::revocations::Voids,
-};
+use crate::{app::list_revocations::list_revocations, domain::access, state::AppState, store::revocations::Voids};
 
 /// The queue for what the users service publishes.
 pub const USERS_QUEUE: &str = "auth.users";
@@ -45,6 +42,7 @@ pub fn feed_item(revocation: crate::store::revocations::Revocation) -> Revocatio
     let (kind, id) = match revocation.voids {
         Voids::Session(id) => (RevocationKind::Session, id.uuid()),
         Voids::User(id) => (RevocationKind::User, id.uuid()),
+        Voids::ApiKey(id) => (RevocationKind::ApiKey, id.uuid()),
     };
-    Revocation { kind, id, at: revocation.revoked_at, until: tokens_expire_at(revocation.revoked_at) }
+    Revocation { kind, id, at: revocation.revoked_at, until: revocation.until() }
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use kit::{CancellationToken, Task};
 
 use crate::{
-    app::{rotate_keys::rotate_keys, sweep_expired::sweep_expired},
+    app::{
+        end_replaced_keys::end_replaced_keys, rotate_keys::rotate_keys, sweep_expired::sweep_expired,
+        write_key_uses::write_key_uses,
+    },
     error::Error,
     state::AppState,
 };
@@ -22,15 +25,33 @@ pub fn keys(state: &AppState) -> Task {
     })
 }
 
-/// Deletes what nobody can use any more.
+/// Tells of replaced API keys whose grace is over, and deletes what nobody can use any more.
 pub fn sweep(state: &AppState) -> Task {
     let (state, interval) = (state.clone(), state.config.sweep_interval);
     every("auth.sweep", interval, move || {
         let state = state.clone();
         async move {
+            end_replaced_keys(&state).await?;
             let swept = sweep_expired(&state).await?;
             tracing::debug!(?swept, "Swept what has expired");
             Ok(())
+        }
+    })
+}
+
+/// Writes when API keys were last used, at the end of the process too: that comes after the last request.
+pub fn key_uses(state: &AppState) -> Task {
+    let (state, interval) = (state.clone(), state.config.key_use_interval);
+    Task::new("auth.key_uses", async move |stop: CancellationToken| {
+        loop {
+            let stopped = stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_none();
+            if let Err(error) = write_key_uses(&state).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "When API keys were last used cannot be written now");
+            }
+            if stopped {
+                return Ok(());
+            }
         }
     })
 }

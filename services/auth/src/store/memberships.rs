@@ -44,7 +44,7 @@ impl From<&Membership> for Row {
     }
 }
 
-fn role(text: &str) -> QueryResult<Role> {
+pub(super) fn role(text: &str) -> QueryResult<Role> {
     text.parse().map_err(|e| diesel::result::Error::DeserializationError(Box::new(e)))
 }
 

@@ -1,5 +1,6 @@
 //! Rows and the queries on them: plain functions on a connection, whose transaction says what they may see.
 
+pub mod api_keys;
 pub mod attempts;
 pub mod credentials;
 pub mod memberships;

@@ -1,12 +1,12 @@
 //! Rows of `revocations`: which access tokens are void before they expire.
 
 use chrono::{DateTime, Utc};
-use contracts::{SessionId, UserId};
+use contracts::{ApiKeyId, SessionId, UserId};
 use db::diesel::{self, prelude::*};
 use uuid::Uuid;
 
 use super::schema::revocations;
-use crate::domain::session::tokens_expire_at;
+use crate::domain::{api_key::key_tokens_expire_at, session::tokens_expire_at};
 
 /// Whose tokens a revocation voids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Voids {
     Session(SessionId),
     /// Every token of the person that was issued before.
     User(UserId),
+    /// Every token that was exchanged for a key.
+    ApiKey(ApiKeyId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,14 +25,26 @@ pub struct Revocation {
     pub revoked_at: DateTime<Utc>,
 }
 
+impl Revocation {
+    /// When the last of the tokens expires by itself.
+    pub fn until(&self) -> DateTime<Utc> {
+        match self.voids {
+            Voids::Session(_) | Voids::User(_) => tokens_expire_at(self.revoked_at),
+            Voids::ApiKey(_) => key_tokens_expire_at(self.revoked_at),
+        }
+    }
+}
+
 const SESSION: &str = "session";
 const USER: &str = "user";
+const API_KEY: &str = "api_key";
 
 /// `owner` is the person whose tokens they are.
 pub fn insert(conn: &mut PgConnection, revocation: &Revocation, owner: UserId) -> QueryResult<()> {
     let (kind, subject) = match revocation.voids {
         Voids::Session(id) => (SESSION, id.uuid()),
         Voids::User(id) => (USER, id.uuid()),
+        Voids::ApiKey(id) => (API_KEY, id.uuid()),
     };
     diesel::insert_into(revocations::table)
         .values((
@@ -38,7 +52,7 @@ pub fn insert(conn: &mut PgConnection, revocation: &Revocation, owner: UserId) -
             revocations::subject_id.eq(subject),
             revocations::user_id.eq(owner.uuid()),
             revocations::revoked_at.eq(revocation.revoked_at),
-            revocations::expires_at.eq(tokens_expire_at(revocation.revoked_at)),
+            revocations::expires_at.eq(revocation.until()),
         ))
         .execute(conn)?;
     Ok(())
@@ -53,6 +67,7 @@ pub fn list(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<Vec<Revo
     let read = |(kind, id, revoked_at): (String, Uuid, _)| {
         let voids = match kind.as_str() {
             SESSION => Voids::Session(SessionId::from_uuid(id)),
+            API_KEY => Voids::ApiKey(ApiKeyId::from_uuid(id)),
             _ => Voids::User(UserId::from_uuid(id)),
         };
         Revocation { voids, revoked_at }
