@@ -3,4 +3,6 @@
 
 mod ledger;
 mod ledger_world;
+mod chat;
 mod migrations;
+mod world;
