@@ -1,10 +1,12 @@
 //! A service with models of our making, and what several tests do with it.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use ai::Ai;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use db::diesel::{RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types};
+use db::diesel::{
+    self, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types,
+};
 use kit::seal::Keyring;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -148,23 +150,49 @@ pub fn said(text: &str) -> String {
     chunks.filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str().map(str::to_owned)).collect()
 }
 
-/// What the usage records say, oldest first.
-#[derive(Debug, db::diesel::QueryableByName)]
+/// What a usage record says.
+#[derive(Debug, QueryableByName)]
 pub struct Record {
-    #[diesel(sql_type = sql_types::Uuid)]
-    pub user_id: Uuid,
     #[diesel(sql_type = sql_types::Text)]
     pub outcome: String,
     #[diesel(sql_type = sql_types::BigInt)]
-    pub input: i64,
+    pub input_tokens: i64,
     #[diesel(sql_type = sql_types::BigInt)]
-    pub output: i64,
+    pub output_tokens: i64,
     #[diesel(sql_type = sql_types::BigInt)]
-    pub cost: i64,
+    pub cost_nano_usd: i64,
     #[diesel(sql_type = sql_types::Bool)]
     pub estimated: bool,
     #[diesel(sql_type = sql_types::Bool)]
     pub cached: bool,
+    #[diesel(sql_type = sql_types::Bool)]
+    pub streamed: bool,
+    #[diesel(sql_type = sql_types::Integer)]
+    pub attempts: i32,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub session_id: Option<String>,
+}
+
+/// All usage records, oldest first, as soon as there are `count`.
+pub async fn records(app: &TestApp<Ai>, count: usize) -> Vec<Record> {
+    let found = async {
+        loop {
+            let records: Vec<Record> = app
+                .db
+                .admin(|conn| {
+                    let sql = "SELECT outcome, input_tokens, output_tokens, cost_nano_usd, estimated, cached, streamed, \
+                               attempts, session_id FROM ai.usage_records ORDER BY recorded_at, id";
+                    sql_query(sql).load(conn).expect("usage records")
+                })
+                .await;
+            if records.len() >= count {
+                return records;
+            }
+            // They are written behind the answers.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.unwrap_or_else(|_| panic!("fewer than {count} records"))
 }
 
 fn id() -> Uuid {
