@@ -44,6 +44,8 @@ const GRACE: Duration = Duration::from_secs(25);
 pub struct LiveAnswer {
     /// The event that told that the provider answers.
     first: Option<ChatEvent>,
+    /// The first bytes, when they were waited for.
+    opening: Option<Bytes>,
     /// Gone when the stream has ended, for whatever reason.
     under_way: Option<UnderWay>,
     /// The last bytes, held back until the bill is settled.
@@ -85,6 +87,7 @@ impl LiveAnswer {
         let shutdown = state.calls.shutdown.clone();
         Self {
             first: Some(first),
+            opening: None,
             under_way: Some(UnderWay { source, bill, lease, route, span }),
             closing: None,
             encoder,
@@ -98,6 +101,11 @@ impl LiveAnswer {
             _open: OpenStream::new(),
             _permit: permit,
         }
+    }
+
+    /// Waits for the first bytes, so that they leave together with the head of the answer: some events have none.
+    pub async fn open(&mut self) {
+        self.opening = self.next().await;
     }
 
     /// The bytes for an event; the last ones wait until the bill is settled.
@@ -168,6 +176,9 @@ impl Stream for LiveAnswer {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         let this = &mut *self;
+        if let Some(opening) = this.opening.take() {
+            return Poll::Ready(Some(opening));
+        }
         loop {
             if let Some((settled, last)) = &mut this.closing {
                 ready!(settled.as_mut().poll(cx));

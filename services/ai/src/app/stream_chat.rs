@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use tokio::time::Instant;
 
 use super::{
     About, ChatCall,
@@ -89,21 +90,16 @@ async fn live(state: &AppState, call: ChatCall, admitted: Admitted, cache: Cache
         _ => warnings,
     };
     let (provider, upstream_model) = admission::made_by(&route);
-    let about = About {
-        upstream_model,
-        provider,
-        cost: None,
-        attempts,
-        cache,
-        warnings,
-        headroom: bill.headroom(),
-        away,
-        overhead: begun.elapsed().saturating_sub(away),
-    };
+    let headroom = bill.headroom();
     let encoder = protocol::encoder(&request, admitted.envelope(&request));
-    let body =
-        LiveAnswer::new(state, Parts { first, source, encoder, bill, lease, route, span, permit: admitted.permit });
-    Ok(Streaming { about, body: Body::Live(Box::new(body)) })
+    let parts = Parts { first, source, encoder, bill, lease, route, span, permit: admitted.permit };
+    let mut body = Box::new(LiveAnswer::new(state, parts));
+    let asked = Instant::now();
+    body.open().await;
+    let away = away + asked.elapsed();
+    let overhead = begun.elapsed().saturating_sub(away);
+    let about = About { upstream_model, provider, cost: None, attempts, cache, warnings, headroom, away, overhead };
+    Ok(Streaming { about, body: Body::Live(body) })
 }
 
 /// A kept answer, told as a stream.

@@ -2,10 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{
-    Actor, Answer, TestApp,
-    providers::FakeProvider,
-};
+use testkit::{Actor, Answer, TestApp, providers::FakeProvider};
 
 use crate::world::{CHAT, Model, builder, chat, member, model, one, records};
 
@@ -87,8 +84,7 @@ async fn what_the_model_cannot_do_is_named() {
 async fn what_does_not_fit_is_400_with_the_counts() {
     let fake = FakeProvider::start().await;
     let app = builder().start().await;
-    let small = Model { context_window: 1_000, max_output_tokens: Some(500), ..model(&[(&fake, "openai", 0)]) };
-    small.add(&app).await;
+    Model { context_window: 1_000, max_output_tokens: Some(500), ..model(&[(&fake, "openai", 0)]) }.add(&app).await;
     let error = refused(&app, &member(), &chat(&"different words here ".repeat(1_000)), 400).await;
     assert_eq!((&error["code"], &error["param"]), (&json!("context_length_exceeded"), &json!("messages")));
     let message = error["message"].as_str().unwrap();

@@ -11,7 +11,7 @@ use crate::world::{CHAT, chat, member, one, open, post_with, records, said, stre
 
 fn cached(text: &str) -> Value {
     let mut body = chat(text);
-    body["brainops"] = json!({"cache": "use"});
+    body["brainops"] = json!({"cache": {"mode": "use"}});
     body
 }
 
@@ -73,7 +73,9 @@ async fn whatever_the_model_sees_makes_another_request_and_the_session_does_not(
         async move { app.post(CHAT, who, &body).await.header("x-brainops-cache").map(str::to_owned) }
     };
     assert_eq!(cache(cached("Hello")).await.as_deref(), Some("miss"));
-    for (field, value) in [("max_tokens", json!(9)), ("temperature", json!(0)), ("stop", json!(["x"])), ("seed", json!(1))] {
+    for (field, value) in
+        [("max_tokens", json!(9)), ("temperature", json!(0)), ("stop", json!(["x"])), ("seed", json!(1))]
+    {
         let mut body = cached("Hello");
         body[field] = value;
         assert_eq!(cache(body).await.as_deref(), Some("miss"), "{field}");
@@ -92,7 +94,7 @@ async fn a_kept_answer_can_be_streamed() {
     fake.next(Reply::text("kept for you"));
     app.post(CHAT, &who, &cached("Hello")).await.json::<Value>(200);
     let mut body = streamed("Hello");
-    body["brainops"] = json!({"cache": "use"});
+    body["brainops"] = json!({"cache": {"mode": "use"}});
     let answer = open(&app, &who, CHAT, &body).await;
     assert_eq!(answer.headers()["x-brainops-cache"], "hit");
     let text = answer.text().await.unwrap();

@@ -10,8 +10,7 @@ const EMBEDDINGS: &str = "/v1/embeddings";
 
 async fn one(fake: &FakeProvider) -> testkit::TestApp<ai::Ai> {
     let app = builder().start().await;
-    let small = Model { capabilities: &["embeddings"], context_window: 500, ..model(&[(fake, "openai", 0)]) };
-    small.add(&app).await;
+    Model { capabilities: &["embeddings"], context_window: 500, ..model(&[(fake, "openai", 0)]) }.add(&app).await;
     app
 }
 

@@ -25,7 +25,7 @@ fn code(body: &Value) -> &str {
 fn misbehaviours() -> Vec<(Reply, u16, &'static str, usize)> {
     vec![
         (Reply::status(500), 502, "provider_failed", 3),
-        (Reply::status(503), 503, "provider_unavailable", 3),
+        (Reply::error(503, "overloaded_error", "Too busy"), 503, "provider_unavailable", 3),
         (Reply::status(429), 429, "provider_rate_limited", 3),
         (Reply::hangup(), 503, "provider_unavailable", 3),
         (Reply::html(), 502, "provider_failed", 3),

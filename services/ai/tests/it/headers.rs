@@ -12,7 +12,7 @@ async fn an_answer_tells_how_it_was_made() {
     let answer = app.post(CHAT, &member(), &chat("Hello there")).await;
     let body: Value = answer.json(200);
     assert_eq!(answer.header("x-brainops-model"), Some("gpt-5-mini"));
-    assert_eq!(answer.header("x-brainops-provider"), Some("m-openai-0"));
+    assert_eq!(answer.header("x-brainops-provider"), Some("openai-0"));
     assert_eq!(answer.header("x-brainops-attempts"), Some("1"));
     assert_eq!(answer.header("x-brainops-cache"), Some("bypass"));
     let usage = &body["usage"];

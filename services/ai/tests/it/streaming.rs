@@ -83,7 +83,7 @@ async fn the_head_and_the_first_event_are_one_write() {
     let fake = FakeProvider::start().await;
     let app = one(&fake).await;
     let gate = Gate::new();
-    fake.next(Reply::text("one two three").held_after(1, &gate));
+    fake.next(Reply::text("one two three").held_after(2, &gate));
     let mut socket = TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
     let body = streamed("count").to_string();
     let request = format!(
@@ -170,7 +170,8 @@ async fn who_leaves_before_the_first_event_ends_the_call_too() {
     let app = builder().env("BRAINOPS_AI_FIRST_BYTE_TIMEOUT_MS", "9000").start().await;
     model(&[(&fake, "openai", 0)]).add(&app).await;
     fake.next(Reply::text("late").held(&Gate::new()));
-    let request = open(&app, &member(), CHAT, &streamed("count"));
+    let (who, body) = (member(), streamed("count"));
+    let request = open(&app, &who, CHAT, &body);
     let asked = fake.wait_for_request();
     tokio::select! {
         _ = request => panic!("there is no answer yet"),
@@ -215,7 +216,7 @@ async fn a_service_that_leaves_lets_streams_finish() {
     let gate = Gate::new();
     fake.next(Reply::text("one two three").held_after(2, &gate));
     let mut answer = open(&app, &member(), CHAT, &streamed("count")).await;
-    read_until(&mut answer, |text| text.contains("one")).await;
+    let begun = read_until(&mut answer, |text| text.contains("one")).await;
     let ready = format!("{}/readyz", app.private_url);
     let finished = async {
         while get(&ready).await.status == 200 {
@@ -225,6 +226,7 @@ async fn a_service_that_leaves_lets_streams_finish() {
         rest(&mut answer).await
     };
     let (text, ()) = futures_util::join!(finished, app.stop());
+    let text = begun + &text;
     assert_eq!(said(&text), "one two three");
     assert!(text.contains("[DONE]"), "{text}");
 }
@@ -232,10 +234,16 @@ async fn a_service_that_leaves_lets_streams_finish() {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_slow_streams_at_once() {
     let fake = FakeProvider::start().await;
-    let app = builder().env("BRAINOPS_AI_IDLE_TIMEOUT_MS", "30000").env("BRAINOPS_AI_FIRST_BYTE_TIMEOUT_MS", "30000").start().await;
+    let app = builder()
+        .env("BRAINOPS_AI_IDLE_TIMEOUT_MS", "30000")
+        .env("BRAINOPS_AI_FIRST_BYTE_TIMEOUT_MS", "30000")
+        .start()
+        .await;
     model(&[(&fake, "openai", 0)]).add(&app).await;
     let gate = Gate::new();
-    fake.always(Reply::text("one two three four five six seven eight").held_after(4, &gate).every(Duration::from_millis(5)));
+    fake.always(
+        Reply::text("one two three four five six seven eight").held_after(4, &gate).every(Duration::from_millis(5)),
+    );
     let who = member();
     let body = streamed("count");
     let streams = futures_util::stream::iter(0..500)
@@ -260,7 +268,11 @@ async fn five_hundred_slow_streams_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_who_connect_and_leave() {
     let fake = FakeProvider::start().await;
-    let app = builder().env("BRAINOPS_AI_IDLE_TIMEOUT_MS", "30000").env("BRAINOPS_AI_FIRST_BYTE_TIMEOUT_MS", "30000").start().await;
+    let app = builder()
+        .env("BRAINOPS_AI_IDLE_TIMEOUT_MS", "30000")
+        .env("BRAINOPS_AI_FIRST_BYTE_TIMEOUT_MS", "30000")
+        .start()
+        .await;
     model(&[(&fake, "openai", 0)]).add(&app).await;
     fake.always(Reply::text("one two three four").held_after(2, &Gate::new()));
     let who = member();

@@ -4,9 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use ai::Ai;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use db::diesel::{
-    self, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types,
-};
+use db::diesel::{self, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types};
 use kit::seal::Keyring;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -77,10 +75,9 @@ impl Model<'_> {
             write!(
                 sql,
                 "INSERT INTO ai.providers (id, name, kind, base_url, key_sealed, created_at, updated_at) \
-                 VALUES ('{provider}', '{}-{kind}-{position}', '{kind}', '{url}', '{sealed}', now(), now()); \
+                 VALUES ('{provider}', '{kind}-{position}', '{kind}', '{url}', '{sealed}', now(), now()); \
                  INSERT INTO ai.routes (id, model_id, provider_id, upstream_model, weight, fallback, position) \
                  VALUES ('{}', '{model}', '{provider}', '{}', 1, {rank}, {position});",
-                self.alias,
                 id(),
                 upstream(kind, position),
             )
