@@ -11,7 +11,7 @@ endif
 LOCALINFRA = $(CARGO_TARGET_DIR)/debug/localinfra
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test verify fmt lint bench openapi events-doc clean
+.PHONY: help setup up test verify fmt lint bench chaos openapi events-doc clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -42,6 +42,9 @@ lint: setup ## Run clippy on everything and check the arrows
 bench: ## Measure; each bench prints a table and writes bench/results/
 	@scripts/setup.sh --bench
 	@for bench in scripts/bench/*.sh; do "$$bench" || exit 1; done
+
+chaos: setup ## Break the running system on purpose and compare a client's journal with what was recorded
+	@for chaos in scripts/chaos/*.sh; do "$$chaos" || exit 1; done
 
 openapi: setup ## Write each service's openapi.json from its code
 	@cargo xtask openapi

@@ -9,6 +9,7 @@ mod golden_path;
 mod kills;
 mod log_lines;
 mod public_routes;
+mod sdks;
 mod smuggling;
 mod support;
 mod whole_system;

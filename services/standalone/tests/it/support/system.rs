@@ -19,6 +19,7 @@ pub fn brainops() -> Command {
         name.starts_with("BRAINOPS_")
             || name.starts_with("OTEL_")
             || ["DATABASE_URL", "AMQP_URL", "SENTRY_DSN"].contains(&&*name)
+            || ["OPENAI_", "ANTHROPIC_", "GEMINI_"].iter().any(|vendor| name.starts_with(vendor))
     });
     for name in ours {
         command.env_remove(name);
