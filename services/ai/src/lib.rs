@@ -16,6 +16,7 @@ mod protocol;
 mod routing;
 mod state;
 mod store;
+pub mod teams;
 
 use std::sync::Arc;
 
@@ -34,10 +35,14 @@ use crate::{
     config::Config,
     ledger::Ledger,
     state::{AppState, Calls},
+    teams::TeamBook,
 };
 
 /// The schema's history.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+
+/// The queue for what the users service publishes.
+pub use events::USERS_QUEUE;
 
 /// The ai service: the model gateway of an organization.
 pub struct Ai;
@@ -53,10 +58,17 @@ impl Service for Ai {
         let verifier = config.identity.verifier(&core)?;
         let auth = config.identity.auth_client();
         let providers = Providers::new(core.http.clone());
+        let teams = TeamBook::new(&db);
         let installation = Arc::new(Installation::new(config.built_in));
-        let catalog =
-            Catalog::new(db.clone(), config.master_keys.clone(), installation, providers.clone(), config.catalog_fresh);
-        let ledger = Ledger::open(&db, core.clock.clone(), core.ids.clone(), config.ledger);
+        let catalog = Catalog::new(
+            db.clone(),
+            config.master_keys.clone(),
+            installation,
+            providers.clone(),
+            teams.clone(),
+            config.catalog_fresh,
+        );
+        let ledger = Ledger::open(&db, &teams, core.clock.clone(), core.ids.clone(), config.ledger);
         let state = AppState {
             db: db.clone(),
             clock: core.clock.clone(),
@@ -67,6 +79,7 @@ impl Service for Ai {
             http: core.http.clone(),
             catalog: catalog.clone(),
             ledger: ledger.clone(),
+            teams: teams.clone(),
             calls: Calls::new(&config.calls, &core),
         };
         let tasks = vec![
@@ -76,6 +89,7 @@ impl Service for Ai {
             Relay::new(&db, &broker).task(),
             db.upkeep(),
             ledger.task(),
+            events::users(&state, &broker),
             revocations(&broker, Arc::clone(&verifier), auth, config.identity.credentials(&core)?),
         ];
         let data = Data::new(state);

@@ -15,6 +15,7 @@ use crate::{
     domain::tokens::Tokenizer,
     ledger::Ledger,
     routing::{Dice, Router},
+    teams::TeamBook,
 };
 
 #[derive(Clone)]
@@ -31,6 +32,7 @@ pub struct AppState {
     pub http: Outbound,
     pub catalog: Catalog,
     pub ledger: Ledger,
+    pub teams: TeamBook,
     pub calls: Calls,
 }
 

@@ -1,6 +1,7 @@
 //! Use cases.
 
 mod admission;
+pub mod apply_team_member;
 mod bill;
 mod change;
 pub mod complete_chat;
@@ -10,6 +11,7 @@ pub mod create_provider;
 pub mod delete_model;
 pub mod delete_provider;
 pub mod embed_texts;
+pub mod forget_team;
 pub mod get_provider;
 pub mod list_model_records;
 pub mod list_models;

@@ -13,22 +13,24 @@ mod well_known;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use contracts::{ModelId, OrgId, TeamId, UserId};
+use contracts::{ModelId, OrgId};
 use db::{Db, diesel::PgConnection};
 use kit::{CancellationToken, Task, seal::Keyring};
 use moka::sync::Cache;
 
 pub use installation::{Installation, LOCAL, provider_id};
 pub use shelf::open;
+pub use slot::Slot;
 
-use self::{discovery::Discovery, shelf::Shelf, slot::Slot};
+use self::{discovery::Discovery, shelf::Shelf};
 use crate::{
     clients::Providers,
     domain::{
         caller::Caller,
         model::{Model, ModelRecord},
     },
-    store::{models, providers, team_members},
+    store::{models, providers},
+    teams::TeamBook,
 };
 
 /// Organizations whose models are held; those that did not call for longest go first.
@@ -49,7 +51,7 @@ struct Inner {
     fresh: Duration,
     global: Arc<Slot<Shelf>>,
     own: Cache<OrgId, Arc<Slot<Shelf>>>,
-    teams: Cache<(OrgId, UserId), Arc<[TeamId]>>,
+    teams: TeamBook,
 }
 
 /// Why a caller gets no model.
@@ -66,11 +68,17 @@ pub enum Denied {
 }
 
 impl Catalog {
-    pub fn new(db: Db, keyring: Keyring, installation: Arc<Installation>, clients: Providers, fresh: Duration) -> Self {
+    pub fn new(
+        db: Db,
+        keyring: Keyring,
+        installation: Arc<Installation>,
+        clients: Providers,
+        teams: TeamBook,
+        fresh: Duration,
+    ) -> Self {
         let discovery = Discovery::new(Arc::clone(&installation), clients);
         // A shelf that nobody asks for is of no use after the time for which it could be served.
         let own = Cache::builder().max_capacity(ORGANIZATIONS).time_to_idle(slot::LAST_GOOD).build();
-        let teams = Cache::builder().max_capacity(ORGANIZATIONS).time_to_live(fresh).build();
         Self(Arc::new(Inner { db, keyring, installation, discovery, fresh, global: Arc::default(), own, teams }))
     }
 
@@ -170,11 +178,8 @@ impl Catalog {
     }
 
     async fn permits(&self, caller: &Caller, model: &Model) -> Result<bool, db::Error> {
-        if model.access.asks_for_teams() {
-            Ok(model.access.permits(caller, &*self.0.teams_of(caller).await?))
-        } else {
-            Ok(model.access.permits(caller, &[]))
-        }
+        let teams = if model.access.asks_for_teams() { self.0.teams.of(caller).await? } else { Arc::default() };
+        Ok(model.access.permits(caller, &teams))
     }
 
     async fn own(&self, org: OrgId) -> Result<Arc<Shelf>, db::Error> {
@@ -207,18 +212,6 @@ impl Inner {
         let mut shelf = Shelf::new(self.lay_over(stored), providers, &self.installation, &self.keyring);
         shelf.add_defaults(&preferred);
         Ok(shelf)
-    }
-
-    /// The teams of the caller, believed as long as a shelf is; only asked for where a model is restricted to teams.
-    async fn teams_of(&self, caller: &Caller) -> Result<Arc<[TeamId]>, db::Error> {
-        let (org, user) = (caller.org, caller.user);
-        if let Some(teams) = self.teams.get(&(org, user)) {
-            return Ok(teams);
-        }
-        let read = move |conn: &mut PgConnection| Ok(team_members::teams_of(conn, org, user)?);
-        let teams: Arc<[TeamId]> = self.db.tenant(org).tx::<_, db::Error, _>(read).await?.into();
-        self.teams.insert((org, user), Arc::clone(&teams));
-        Ok(teams)
     }
 
     fn built_in(&self) -> Vec<ModelRecord> {

@@ -10,6 +10,7 @@ pub mod model;
 pub mod money;
 pub mod provider;
 pub mod quota;
+pub mod team;
 pub mod tokens;
 pub mod usage;
 pub mod warnings;

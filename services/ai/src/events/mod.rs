@@ -1,12 +1,29 @@
 //! Which event is handled where.
 
 mod model_changed;
+mod team_members;
 
-use contracts::ai::v1::ModelChanged;
-use events::{Broker, broadcast};
+use contracts::{
+    ai::v1::ModelChanged,
+    users::v1::{TeamDeleted, TeamMemberAdded, TeamMemberRemoved},
+};
+use events::{Broker, Consumer, ConsumerSpec, broadcast};
 use kit::Task;
 
-use crate::catalog::Catalog;
+use crate::{catalog::Catalog, state::AppState};
+
+/// The queue for what the users service publishes.
+pub const USERS_QUEUE: &str = "ai.users";
+
+/// Keeps the projection of teams.
+pub fn users(state: &AppState, broker: &Broker) -> Task {
+    let (added, removed, deleted) = (state.clone(), state.clone(), state.clone());
+    Consumer::new(broker, &state.db, ConsumerSpec::projection(USERS_QUEUE))
+        .on::<TeamMemberAdded>(move |delivery| team_members::added(added.clone(), delivery))
+        .on::<TeamMemberRemoved>(move |delivery| team_members::removed(removed.clone(), delivery))
+        .on::<TeamDeleted>(move |delivery| team_members::team_deleted(deleted.clone(), delivery))
+        .task()
+}
 
 /// Every replica hears of changed models. What happened while it did not listen is not told again, so that everything it
 /// holds may be old by then.

@@ -27,7 +27,7 @@ mod writer;
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use contracts::{CompletionId, OrgId, QuotaId, UserId};
+use contracts::{CompletionId, OrgId, QuotaId};
 use db::Db;
 use kit::{CancellationToken, Clock, Ids, Task};
 
@@ -45,6 +45,7 @@ use crate::{
         window::Period,
     },
     store::leases,
+    teams::TeamBook,
 };
 
 /// How often slices that are not needed are looked for.
@@ -117,11 +118,11 @@ pub struct Limit {
 
 impl Ledger {
     /// Opens the ledger of this process. It admits at once; [`task`](Self::task) has to run for anything to be written.
-    pub fn open(db: &Db, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, settings: Settings) -> Self {
+    pub fn open(db: &Db, teams: &TeamBook, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>, settings: Settings) -> Self {
         metrics::announce();
         let windows = Arc::new(Windows::new(db.clone(), Arc::clone(&clock), Arc::clone(&ids), settings.clone()));
         let writer = Writer::new(db.clone(), Arc::clone(&clock), ids, Arc::clone(&windows), &settings);
-        let definitions = Definitions::new(db.clone(), settings.definitions_life);
+        let definitions = Definitions::new(db.clone(), teams.clone(), settings.definitions_life);
         Self { inner: Arc::new(Inner { db: db.clone(), clock, settings, definitions, windows, writer }) }
     }
 
@@ -170,16 +171,6 @@ impl Ledger {
     pub fn quota_changed(&self, org: Option<OrgId>, quota: QuotaId) {
         self.inner.definitions.changed(org);
         self.inner.windows.ask_again(quota);
-    }
-
-    /// Somebody joined or left a team.
-    pub fn team_changed(&self, org: OrgId, user: UserId) {
-        self.inner.definitions.team_changed(org, user);
-    }
-
-    /// A team is gone.
-    pub fn teams_changed(&self) {
-        self.inner.definitions.teams_changed();
     }
 
     /// Writes what settles and looks after the slices; at its end everything is written, and every slice is given back.
@@ -265,7 +256,10 @@ fn tightest(holds: &[windows::Hold], metric: Metric, now: DateTime<Utc>) -> Opti
 }
 
 /// The database's answer, unless it takes too long.
-async fn in_time<T>(patience: Duration, work: impl Future<Output = Result<T, db::Error>>) -> Result<T, db::Error> {
+pub(crate) async fn in_time<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, db::Error>>,
+) -> Result<T, db::Error> {
     let late = |_| Err(db::Error::Unavailable("it did not answer in time".into()));
     tokio::time::timeout(patience, work).await.unwrap_or_else(late)
 }

@@ -1,9 +1,9 @@
 //! A database with quotas in it, and ledgers on top, each as a replica of its own.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use ai::{
-    Ai,
+    Ai, MIGRATIONS,
     domain::{
         caller::Caller,
         chat::{Dialect, StopReason, TokenUsage},
@@ -13,19 +13,24 @@ use ai::{
         window::Period,
     },
     ledger::{Estimate, Ledger, Operation, Outcome, Refusal, Reservation, Settings, Spent},
+    teams::TeamBook,
 };
 use contracts::{CompletionId, ModelId, Role};
 use db::{
-    Db,
-    diesel::{self, PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types},
+    Db, Passwords,
+    diesel::{self, Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types},
 };
 use kit::{CancellationToken, Core, Ids as _, ManualClock, NewId as _, RandomIds};
+use localinfra::{Postgres, PostgresOptions};
 use testkit::{Actor, TestDb, test_start};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub struct World {
-    pub db: TestDb<Ai>,
+    app_url: String,
+    admin_url: String,
+    /// Dropped with the world; `None` on a server of the test's own.
+    _db: Option<TestDb<Ai>>,
     pub clock: Arc<ManualClock>,
     pub caller: Caller,
     pub model: Model,
@@ -40,10 +45,33 @@ pub struct Replica {
 
 impl World {
     pub async fn new() -> Self {
+        let db = TestDb::new().await;
+        Self::on(db.app_url(), db.admin_url(), Some(db))
+    }
+
+    /// On a server of the test's own, so that the test can end it.
+    pub async fn with_own_postgres(dir: &Path) -> (Self, Postgres) {
+        let dir = dir.to_owned();
+        let start = move || Postgres::start(dir, PostgresOptions::for_tests()).unwrap();
+        let server = tokio::task::spawn_blocking(start).await.unwrap();
+        let password = || "tests-only".to_owned().into();
+        let passwords = Passwords { owner: password(), app: password() };
+        db::provision(&server.admin_url(), "ai", &passwords).await.unwrap();
+        let url = |role: &str| server.url_with_password("postgres", role, "tests-only");
+        db::migrate(&url(&db::roles::owner("ai")), "ai", MIGRATIONS).await.unwrap();
+        (Self::on(url(&db::roles::app("ai")), server.admin_url(), None), server)
+    }
+
+    fn on(app_url: String, admin_url: String, db: Option<TestDb<Ai>>) -> Self {
         let Actor { user, org, role, .. } = Actor::new(Role::Member);
         let caller = Caller { org, user, role, api_key: None };
         let clock = Arc::new(ManualClock::new(test_start()));
-        Self { db: TestDb::new().await, clock, caller, model: model("fast") }
+        Self { app_url, admin_url, _db: db, clock, caller, model: model("fast") }
+    }
+
+    /// Somebody else of the same organization.
+    pub fn colleague(&self) -> Caller {
+        Caller { user: Actor::new(Role::Member).user, ..self.caller }
     }
 
     pub fn replica(&self) -> Replica {
@@ -51,13 +79,13 @@ impl World {
     }
 
     pub fn replica_with(&self, settings: Settings) -> Replica {
-        self.replica_on(&self.db.app_url(), settings)
+        self.replica_on(&self.app_url, settings)
     }
 
     pub fn replica_on(&self, url: &str, settings: Settings) -> Replica {
         let pool = db::Settings::new(url, NonZeroUsize::new(4).unwrap());
         let db = Db::open(&pool, "ai", &Core::outside("ai")).unwrap();
-        let ledger = Ledger::open(&db, self.clock.clone(), Arc::new(RandomIds), settings);
+        let ledger = Ledger::open(&db, &TeamBook::new(&db), self.clock.clone(), Arc::new(RandomIds), settings);
         let stop = CancellationToken::new();
         let task = kit::tasks::spawn("ledger", (ledger.task().run)(stop.clone()));
         Replica { ledger, stop, task }
@@ -100,7 +128,9 @@ impl World {
         &self,
         work: impl FnOnce(&mut PgConnection) -> diesel::QueryResult<T> + Send + 'static,
     ) -> T {
-        self.db.admin(|conn| work(conn).unwrap()).await
+        let url = self.admin_url.clone();
+        let work = move || work(&mut PgConnection::establish(&url).unwrap()).unwrap();
+        tokio::task::spawn_blocking(work).await.unwrap()
     }
 
     /// The number that `sql` selects, as the superuser.
@@ -118,6 +148,17 @@ impl World {
     pub async fn windows(&self) -> (i64, i64) {
         let used = self.number("SELECT coalesce(sum(used), 0) FROM ai.quota_windows").await;
         (used, self.number("SELECT coalesce(sum(leased), 0) FROM ai.quota_windows").await)
+    }
+
+    /// Runs a statement as the superuser.
+    pub async fn execute(&self, sql: impl Into<String>) -> usize {
+        let sql = sql.into();
+        self.admin(move |conn| sql_query(sql).execute(conn)).await
+    }
+
+    /// How many events of a type wait to be published.
+    pub async fn events(&self, name: &str) -> i64 {
+        self.number(&format!("SELECT count(*) FROM ai.outbox_events WHERE type = 'brainops.ai.{name}.v1'")).await
     }
 
     pub async fn records(&self) -> i64 {

@@ -12,5 +12,6 @@ mod ledger_world;
 mod migrations;
 mod models;
 mod overload;
+mod spool;
 mod streaming;
 mod world;
