@@ -176,9 +176,11 @@ impl Writer {
 
     async fn replay_from(&self, spool: &Arc<Spool>, course: &mut Course) -> std::io::Result<bool> {
         if course.reading.is_none() {
-            if spool.bytes() == 0 {
+            // Also when there is nothing of ours: a process beside us may have died.
+            if spool.bytes() == 0 && course.looked_at.is_some_and(|at| at.elapsed() < AGAIN) {
                 return Ok(false);
             }
+            course.looked_at = Some(Instant::now());
             let Some(reader) = spool.next_file()? else { return Ok(false) };
             course.reading = Some((reader, Vec::new()));
         }
@@ -320,6 +322,7 @@ impl Waiting {
 #[derive(Default)]
 struct Course {
     away_until: Option<Instant>,
+    looked_at: Option<Instant>,
     reading: Option<(Reader, Vec<Waiting>)>,
 }
 

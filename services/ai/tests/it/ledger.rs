@@ -102,7 +102,7 @@ struct Done {
 async fn two_replicas_in_parallel_never_over_spend_what_could_be_foreseen() {
     const LIMIT: i64 = 20_000;
     const CALLS: i64 = 700;
-    let seed = rand::random();
+    let seed: u64 = rand::random();
     println!("seed {seed}");
     let world = Arc::new(World::new().await);
     world.quota(Subject::Organization, Period::Day, Metric::Tokens, LIMIT).await;

@@ -49,10 +49,10 @@ impl World {
         Self::on(db.app_url(), db.admin_url(), Some(db))
     }
 
-    /// On a server of the test's own, so that the test can end it.
+    /// On a server of the test's own, so that the test can end it; one that keeps what it has acknowledged.
     pub async fn with_own_postgres(dir: &Path) -> (Self, Postgres) {
         let dir = dir.to_owned();
-        let start = move || Postgres::start(dir, PostgresOptions::for_tests()).unwrap();
+        let start = move || Postgres::start(dir, PostgresOptions::durable()).unwrap();
         let server = tokio::task::spawn_blocking(start).await.unwrap();
         let password = || "tests-only".to_owned().into();
         let passwords = Passwords { owner: password(), app: password() };
