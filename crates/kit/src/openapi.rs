@@ -15,7 +15,10 @@ impl Modify for Bearer {
         let scheme = Http::builder()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("An access token from `POST /v1/auth/login`, `register` or `token/refresh`."))
+            .description(Some(
+                "An access token from `POST /v1/auth/login`, `register` or `token/refresh`, or an API key from \
+                 `POST /v1/auth/api-keys`, which may also be sent as `x-api-key`.",
+            ))
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));

@@ -18,8 +18,11 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 /// What a page may read besides the few that it always may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "ETag, Location, Link, Retry-After, WWW-Authenticate, X-Request-Id, Idempotency-Replayed, RateLimit, RateLimit-Policy, \
-     Deprecation, Sunset",
+    "ETag, Location, Link, Retry-After, WWW-Authenticate, X-Request-Id, Request-Id, Idempotency-Replayed, RateLimit, \
+     RateLimit-Policy, Deprecation, Sunset, Server-Timing, X-RateLimit-Limit-Requests, X-RateLimit-Limit-Tokens, \
+     X-RateLimit-Remaining-Requests, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Requests, \
+     X-RateLimit-Reset-Tokens, X-BrainOps-Model, X-BrainOps-Provider, X-BrainOps-Cost-NanoUSD, \
+     X-BrainOps-Overhead-Ms, X-BrainOps-Attempts, X-BrainOps-Cache, X-BrainOps-Warnings",
 );
 
 /// Answers preflights, and marks the answers to listed origins as readable.

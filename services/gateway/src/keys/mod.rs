@@ -28,7 +28,7 @@ pub use credential::{Credential, holds_key};
 pub use slot::Exchanged;
 
 use self::metrics::{EXCHANGES, LOOKUPS};
-use self::slot::{Answer, Asked, Slot, Standing, Verdict};
+use self::slot::{Answer, Asked, Slot, Verdict};
 use crate::clients::auth::{AuthClient, ExchangeError};
 
 /// How many pairs of key and address are remembered, refused ones included; some 2 KiB each.
@@ -173,18 +173,15 @@ impl ApiKeys {
         let now = self.now();
         known
             .as_ref()
-            .map_or(Verdict::Ask, |known| known.judge(now, |token| self.standing(token, known.asked.heard, now)))
+            .map_or(Verdict::Ask, |known| known.judge(now, |token| self.is_good(token, known.asked.heard, now)))
     }
 
-    fn standing(&self, token: &Exchanged, heard: u64, now: DateTime<Utc>) -> Standing {
-        match self.verifier.verify_again(&token.claims) {
-            Err(TokenError::Revoked) => Standing::Revoked,
-            Err(_) => Standing::Over,
+    fn is_good(&self, token: &Exchanged, heard: u64, now: DateTime<Utc>) -> bool {
+        let claims = &token.claims;
+        self.verifier.verify_again(claims).is_ok()
             // Without the leeway of the verifier: the service that gets it looks a moment later.
-            Ok(()) if token.claims.exp <= now.timestamp() => Standing::Over,
-            Ok(()) if token.claims.api_key.is_some_and(|key| self.changed.since(key, heard)) => Standing::Over,
-            Ok(()) => Standing::Good,
-        }
+            && claims.exp > now.timestamp()
+            && !claims.api_key.is_some_and(|key| self.changed.since(key, heard))
     }
 
     fn start_asking(

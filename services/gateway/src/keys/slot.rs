@@ -34,17 +34,6 @@ pub enum Answer {
     Refused,
 }
 
-/// How a token stands at this moment, its age aside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It may be used.
-    Good,
-    /// Its key may be good, the token is not: it has expired, or what the key allows has changed.
-    Over,
-    /// Its key, its session or its owner was revoked.
-    Revoked,
-}
-
 /// What to do with a request.
 #[derive(Debug)]
 pub enum Verdict {
@@ -104,20 +93,23 @@ impl Slot {
 }
 
 impl Known {
-    /// What it is worth at `now`.
-    pub fn judge(&self, now: DateTime<Utc>, standing: impl FnOnce(&Exchanged) -> Standing) -> Verdict {
+    /// What it is worth at `now`; `is_good` says whether a token is, its age aside. A token that was revoked is asked for
+    /// again like one that has expired: whether its key still is good, as after all sessions of its owner were ended, is
+    /// auth's to say.
+    pub fn judge(&self, now: DateTime<Utc>, is_good: impl FnOnce(&Exchanged) -> bool) -> Verdict {
         let younger = |than: TimeDelta| within(now - self.asked.at, than);
         let failing = self.failed_at.is_some_and(|at| within(now - at, HOLD_OFF));
         let ask = if failing { Verdict::Unavailable } else { Verdict::Ask };
         match &self.answer {
             Some(Answer::Refused) if younger(REFUSED_FOR) => Verdict::Refuse,
-            Some(Answer::Token(token)) => match standing(token) {
-                Standing::Revoked => Verdict::Refuse,
-                // While auth is away, the last token is good for as long as it lives.
-                Standing::Good if younger(RENEWED_AFTER) || failing => Verdict::Use(Arc::clone(token)),
-                Standing::Good if younger(KEPT_FOR) => Verdict::UseAndRenew(Arc::clone(token)),
-                Standing::Good | Standing::Over => ask,
-            },
+            // While auth is away, the last token is good for as long as it lives.
+            Some(Answer::Token(token)) if (younger(KEPT_FOR) || failing) && is_good(token) => {
+                if younger(RENEWED_AFTER) || failing {
+                    Verdict::Use(Arc::clone(token))
+                } else {
+                    Verdict::UseAndRenew(Arc::clone(token))
+                }
+            }
             _ => ask,
         }
     }
@@ -161,9 +153,9 @@ mod tests {
     }
 
     /// The verdict's name, `age` seconds after the answer and, if there was one, `failed` seconds after a failure.
-    fn verdict(answer: Option<Answer>, age: i64, failed: Option<i64>, standing: Standing) -> &'static str {
+    fn verdict(answer: Option<Answer>, age: i64, failed: Option<i64>, good: bool) -> &'static str {
         let known = Known { answer, asked: Asked { at: at(0), heard: 0 }, failed_at: failed.map(|ago| at(age - ago)) };
-        match known.judge(at(age), |_| standing) {
+        match known.judge(at(age), |_| good) {
             Verdict::Use(_) => "use",
             Verdict::UseAndRenew(_) => "renew",
             Verdict::Refuse => "refuse",
@@ -175,25 +167,23 @@ mod tests {
     #[test]
     fn a_token_is_used_renewed_and_asked_for_as_it_ages() {
         for (age, expected) in [(0, "use"), (19, "use"), (20, "renew"), (29, "renew"), (30, "ask"), (-1, "ask")] {
-            assert_eq!(verdict(Some(token()), age, None, Standing::Good), expected, "{age}");
+            assert_eq!(verdict(Some(token()), age, None, true), expected, "{age}");
         }
-        assert_eq!(verdict(Some(token()), 1, None, Standing::Over), "ask");
-        assert_eq!(verdict(Some(token()), 1, None, Standing::Revoked), "refuse");
+        assert_eq!(verdict(Some(token()), 1, None, false), "ask");
     }
 
     #[test]
     fn a_refusal_is_remembered_for_a_while() {
-        assert_eq!(verdict(Some(Answer::Refused), 9, None, Standing::Good), "refuse");
-        assert_eq!(verdict(Some(Answer::Refused), 10, None, Standing::Good), "ask");
+        assert_eq!(verdict(Some(Answer::Refused), 9, None, true), "refuse");
+        assert_eq!(verdict(Some(Answer::Refused), 10, None, true), "ask");
     }
 
     #[test]
     fn while_auth_is_away_the_last_token_lives_on_and_nothing_else_does() {
-        assert_eq!(verdict(Some(token()), 45, Some(0), Standing::Good), "use");
-        assert_eq!(verdict(Some(token()), 45, Some(1), Standing::Good), "ask", "auth is tried again");
-        assert_eq!(verdict(Some(token()), 45, Some(0), Standing::Over), "unavailable");
-        assert_eq!(verdict(Some(token()), 45, Some(0), Standing::Revoked), "refuse");
-        assert_eq!(verdict(None, 0, Some(0), Standing::Good), "unavailable");
-        assert_eq!(verdict(Some(Answer::Refused), 11, Some(0), Standing::Good), "unavailable");
+        assert_eq!(verdict(Some(token()), 45, Some(0), true), "use");
+        assert_eq!(verdict(Some(token()), 45, Some(1), true), "ask", "auth is tried again");
+        assert_eq!(verdict(Some(token()), 45, Some(0), false), "unavailable");
+        assert_eq!(verdict(None, 0, Some(0), true), "unavailable");
+        assert_eq!(verdict(Some(Answer::Refused), 11, Some(0), true), "unavailable");
     }
 }

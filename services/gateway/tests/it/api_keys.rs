@@ -115,7 +115,7 @@ async fn two_credentials_are_one_too_many() {
     assert_eq!(with(request).await.anthropic_error(400), "invalid_request_error");
     // As it is on the wire, whatever the spelling and the order; a header cannot be declared away either.
     let raw = async |headers: &str| {
-        let request = format!("GET /v1/ai/models HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n");
+        let request = format!("GET /v1/ai/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n\r\n");
         status_of(&speak(app.addr, request.as_bytes()).await)
     };
     assert_eq!(raw(&format!("X-API-KEY: {key}\r\nAuthorization: Bearer {other}")).await, 400);

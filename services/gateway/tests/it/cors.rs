@@ -20,7 +20,10 @@ fn preflight(app: &App, origin: &str) -> reqwest::RequestBuilder {
         .request(Method::OPTIONS, format!("{}/v1/users/me", app.url))
         .header("origin", origin)
         .header("access-control-request-method", "PATCH")
-        .header("access-control-request-headers", "authorization,content-type,x-stainless-lang")
+        .header(
+            "access-control-request-headers",
+            "authorization,content-type,x-api-key,anthropic-version,x-stainless-lang",
+        )
 }
 
 #[tokio::test]
@@ -32,7 +35,10 @@ async fn a_listed_origin_may() {
         assert_eq!(answer.status, 204);
         assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
         assert!(answer.header("access-control-allow-methods").unwrap().contains("PATCH"));
-        assert_eq!(answer.header("access-control-allow-headers"), Some("authorization,content-type,x-stainless-lang"));
+        assert_eq!(
+            answer.header("access-control-allow-headers"),
+            Some("authorization,content-type,x-api-key,anthropic-version,x-stainless-lang")
+        );
         assert_eq!(answer.header("access-control-allow-credentials"), None);
     }
     assert!(backend.seen().is_empty(), "the gateway answers preflights itself");
