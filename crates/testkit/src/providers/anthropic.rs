@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     Seen,
-    render::{Operation, input_tokens, model_list, pieces},
+    render::{Operation, input_tokens, pieces},
     reply::{Answer, Error},
     shape::{
         Field,
@@ -195,9 +195,16 @@ pub(super) fn chat_violations(body: &Value, version: &str) -> Vec<String> {
     if budget.is_some_and(|budget| body["max_tokens"].as_i64().is_some_and(|most| budget >= most)) {
         wrong.push("thinking.budget_tokens: not below max_tokens".into());
     }
+    let thinks = ["enabled", "adaptive"].iter().any(|kind| body["thinking"]["type"] == **kind);
     let forced = ["any", "tool"].iter().any(|kind| body["tool_choice"]["type"] == **kind);
-    if forced && ["enabled", "adaptive"].iter().any(|kind| body["thinking"]["type"] == **kind) {
+    if forced && thinks {
         wrong.push("tool_choice: forced although the model thinks".into());
+    }
+    let tuned = has("top_k")
+        || body["temperature"].as_f64().is_some_and(|temperature| temperature < 1.0)
+        || body["top_p"].as_f64().is_some_and(|top_p| top_p < 0.95);
+    if thinks && tuned {
+        wrong.push("thinking: not with temperature, top_p or top_k".into());
     }
     let mut open: Vec<&str> = Vec::new();
     for (i, message) in body["messages"].as_array().into_iter().flatten().enumerate() {
@@ -336,7 +343,7 @@ fn parts(mut block: Value) -> (Value, Vec<Value>) {
 
 pub(super) fn models() -> Value {
     let model = |id: &str| json!({"type": "model", "id": id, "display_name": id, "created_at": "2026-03-02T00:00:00Z", "lifecycle": "active"});
-    let mut list = model_list(json!([model("claude-fake"), model("claude-fake-mini")]));
+    let mut list = json!({"data": [model("claude-fake"), model("claude-fake-mini")]});
     list["has_more"] = false.into();
     list["first_id"] = "claude-fake".into();
     list["last_id"] = "claude-fake-mini".into();

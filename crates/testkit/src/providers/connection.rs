@@ -89,7 +89,7 @@ impl Connection {
     fn answer_to(&self, mut seen: Seen, raw: &[u8]) -> Arc<Rendered> {
         if self.inner.strict {
             seen.body = serde_json::from_slice(raw).unwrap_or_default();
-            return Arc::new(render::strictly(&self.inner, seen, raw));
+            return Arc::new(render::strictly(&self.inner, &seen, raw));
         }
         let route = Route::of(&seen, raw);
         let mut state = self.inner.state();

@@ -229,7 +229,7 @@ fn logprobs(text: &str, seen: &Seen) -> Option<Value> {
     Some(json!({"chosenCandidates": chosen, "topCandidates": others}))
 }
 
-fn response(seen: &Seen, candidates: Vec<Value>, usage: Value) -> Value {
+fn response(seen: &Seen, candidates: &[Value], usage: &Value) -> Value {
     let model = seen.path.rsplit('/').next().and_then(|model| model.split(':').next());
     json!({"candidates": candidates, "usageMetadata": usage, "modelVersion": model, "responseId": "fake"})
 }
@@ -251,7 +251,7 @@ pub(super) fn whole(answer: &Answer, seen: &Seen) -> Value {
     let candidates = seen.body["generationConfig"]["candidateCount"].as_u64().unwrap_or(1);
     let text = answer.text.as_deref().unwrap_or_default();
     let one = |index| candidate(index, &parts(answer), Some(answer.stop.unwrap_or("STOP")), logprobs(text, seen));
-    response(seen, (0..candidates).map(one).collect(), usage(answer, seen))
+    response(seen, &(0..candidates).map(one).collect::<Vec<_>>(), &usage(answer, seen))
 }
 
 pub(super) fn events(answer: &Answer, seen: &Seen) -> Vec<String> {
@@ -274,11 +274,12 @@ pub(super) fn events(answer: &Answer, seen: &Seen) -> Vec<String> {
     for (delta, logprobs) in deltas {
         for index in 0..candidates {
             let candidate = candidate(index, std::slice::from_ref(&delta), None, logprobs.clone());
-            events.push(data(&response(seen, vec![candidate], so_far.clone())));
+            events.push(data(&response(seen, &[candidate], &so_far)));
         }
     }
-    let last = (0..candidates).map(|index| candidate(index, &[], Some(answer.stop.unwrap_or("STOP")), None)).collect();
-    events.push(data(&response(seen, last, usage(answer, seen))));
+    let last: Vec<_> =
+        (0..candidates).map(|index| candidate(index, &[], Some(answer.stop.unwrap_or("STOP")), None)).collect();
+    events.push(data(&response(seen, &last, &usage(answer, seen))));
     events
 }
 

@@ -24,7 +24,6 @@ mod shape;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    future::Future,
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard},
@@ -206,10 +205,8 @@ impl FakeProvider {
     }
 
     async fn wait<T>(&self, what: &str, look: impl FnMut(&mut State) -> Option<T>) -> T {
-        match timeout(PATIENCE, self.inner.until(look)).await {
-            Ok(found) => found,
-            Err(_) => panic!("waited {PATIENCE:?} for {what}"),
-        }
+        let found = timeout(PATIENCE, self.inner.until(look)).await;
+        found.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for {what}"))
     }
 }
 
@@ -230,16 +227,14 @@ impl Inner {
         result
     }
 
-    fn until<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> impl Future<Output = T> {
-        async move {
-            loop {
-                let mut changed = std::pin::pin!(self.changed.notified());
-                changed.as_mut().enable();
-                if let Some(found) = look(&mut self.state()) {
-                    return found;
-                }
-                changed.await;
+    async fn until<T>(&self, mut look: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = look(&mut self.state()) {
+                return found;
             }
+            changed.await;
         }
     }
 }
@@ -263,3 +258,6 @@ pub mod check {
         super::gemini::chat_violations(body)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     Seen,
-    render::{Operation, data, embedding, input_tokens, model_list, pieces, tokens},
+    render::{Operation, data, embedding, input_tokens, pieces, tokens},
     reply::{Answer, Error},
     shape::{
         Field,
@@ -196,7 +196,12 @@ pub(super) fn violations(operation: Operation, seen: &Seen) -> Vec<String> {
 /// between fields.
 pub(super) fn chat_violations(body: &Value) -> Vec<String> {
     let mut wrong = CHAT.violations(body);
-    wrong.extend(typed::<CreateChatCompletionRequest>(body));
+    let calls =
+        body["messages"].as_array().into_iter().flatten().filter_map(|message| message["tool_calls"].as_array());
+    // Its type of a custom tool's call names the field `custom_tool`, which OpenAI calls `custom`.
+    if calls.flatten().all(|call| call["type"] == "function") {
+        wrong.extend(typed::<CreateChatCompletionRequest>(body));
+    }
     let has = |name: &str| body.get(name).is_some_and(|value| !value.is_null());
     for (field, needs) in [
         ("stream_options", "stream"),
@@ -332,13 +337,13 @@ pub(super) fn events(answer: &Answer, seen: &Seen) -> Vec<String> {
         let call = json!({"index": i, "id": format!("call_{i}"), "type": "function", "function": function});
         deltas.push((json!({"tool_calls": [call]}), Value::Null));
         let arguments = arguments.to_string();
-        for piece in arguments.split_inclusive(|c| c == ':' || c == ',') {
+        for piece in arguments.split_inclusive([':', ',']) {
             let call = json!({"index": i, "function": {"arguments": piece}});
             deltas.push((json!({"tool_calls": [call]}), Value::Null));
         }
     }
     let include_usage = seen.body["stream_options"]["include_usage"] == true;
-    let chunk = |choices: Value, usage: Value| {
+    let chunk = |choices: &Value, usage: Value| {
         let mut chunk = json!({
             "id": "chatcmpl-fake",
             "object": "chat.completion.chunk",
@@ -358,15 +363,15 @@ pub(super) fn events(answer: &Answer, seen: &Seen) -> Vec<String> {
     for (delta, logprobs) in &deltas {
         for index in 0..choices {
             let choice = json!({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": null});
-            events.push(chunk(json!([choice]), Value::Null));
+            events.push(chunk(&json!([choice]), Value::Null));
         }
     }
     for index in 0..choices {
         let choice = json!({"index": index, "delta": {}, "logprobs": null, "finish_reason": finish_reason(answer)});
-        events.push(chunk(json!([choice]), Value::Null));
+        events.push(chunk(&json!([choice]), Value::Null));
     }
     if include_usage {
-        events.push(chunk(json!([]), usage(answer, seen)));
+        events.push(chunk(&json!([]), usage(answer, seen)));
     }
     events.push("data: [DONE]\n\n".into());
     events
@@ -404,7 +409,7 @@ pub(super) fn embeddings(seen: &Seen) -> Value {
 
 pub(super) fn models() -> Value {
     let model = |id: &str| json!({"id": id, "object": "model", "created": 1_772_452_800, "owned_by": "fake"});
-    let mut list = model_list(json!([model("gpt-fake"), model("gpt-fake-mini")]));
+    let mut list = json!({"data": [model("gpt-fake"), model("gpt-fake-mini")]});
     list["object"] = "list".into();
     list
 }

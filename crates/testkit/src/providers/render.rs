@@ -1,8 +1,8 @@
 //! From a planned [`Reply`] and a request to bytes.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Inner, Seen, anthropic, gemini, openai,
@@ -178,15 +178,15 @@ impl Rendered {
 }
 
 /// Checks, records, and renders what is planned.
-pub(super) fn strictly(inner: &Arc<Inner>, seen: Seen, raw: &[u8]) -> Rendered {
-    let mut route = Route::of(&seen, raw);
+pub(super) fn strictly(inner: &Inner, seen: &Seen, raw: &[u8]) -> Rendered {
+    let mut route = Route::of(seen, raw);
     if let Operation::Chat { stream } = &mut route.operation
         && route.protocol != Protocol::Gemini
     {
         *stream = seen.body["stream"] == true;
     }
-    let mut wrong = route.violations(&seen);
-    let key = route.key(&seen).map(str::to_owned);
+    let mut wrong = route.violations(seen);
+    let key = route.key(seen).map(str::to_owned);
     if key.is_none() {
         wrong.push("no key where it belongs".into());
     }
@@ -204,7 +204,7 @@ pub(super) fn strictly(inner: &Arc<Inner>, seen: Seen, raw: &[u8]) -> Rendered {
             planned(state).unwrap_or_else(Reply::echo)
         }
     });
-    render(route, &reply, &seen)
+    render(route, &reply, seen)
 }
 
 pub(super) fn render(route: Route, reply: &Reply, seen: &Seen) -> Rendered {
@@ -310,9 +310,4 @@ pub(super) fn data(value: &Value) -> String {
 /// A text in the pieces in which it is streamed: words, each with the space after it.
 pub(super) fn pieces(text: &str) -> impl Iterator<Item = &str> {
     text.split_inclusive(' ')
-}
-
-/// A list of models, as OpenAI and Anthropic wrap it.
-pub(super) fn model_list(models: Value) -> Value {
-    json!({"data": models})
 }

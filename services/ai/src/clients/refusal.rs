@@ -141,13 +141,15 @@ impl Refusals {
 
 fn kind(status: Option<u16>, words: &[&str], message: &str) -> Kind {
     let told = words.iter().find_map(|word| Some(WORDS.iter().find(|(known, _)| known == word)?.1));
-    let by_status = status.map_or(Kind::ServerError, by_status);
-    // "Invalid request" is as good as no word.
-    let kind =
-        told.unwrap_or(match words.iter().any(|word| ["invalid_request_error", "INVALID_ARGUMENT"].contains(word)) {
-            true if by_status == Kind::ServerError => Kind::BadRequest,
-            _ => by_status,
-        });
+    let by_status = match status {
+        Some(status) => by_status(status),
+        // An event of a stream has no status, and these words say little more.
+        None if words.iter().any(|word| ["invalid_request_error", "INVALID_ARGUMENT"].contains(word)) => {
+            Kind::BadRequest
+        }
+        None => Kind::ServerError,
+    };
+    let kind = told.unwrap_or(by_status);
     if kind != Kind::BadRequest {
         return kind;
     }
@@ -161,11 +163,10 @@ fn by_status(status: u16) -> Kind {
         402 => Kind::OutOfCredit,
         // A wrong base URL looks the same, and is as little the caller's fault.
         404 => Kind::ModelNotFound,
-        408 => Kind::Timeout,
+        408 | 504 => Kind::Timeout,
         429 => Kind::RateLimited,
         400..=499 => Kind::BadRequest,
         503 | 529 => Kind::Overloaded,
-        504 => Kind::Timeout,
         500..=599 => Kind::ServerError,
         // A redirect, or no status of an answer at all.
         _ => Kind::Malformed,

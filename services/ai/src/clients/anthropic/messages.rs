@@ -68,17 +68,19 @@ impl Writer<'_> {
         Ok(Some(match part {
             // The API refuses empty texts.
             Part::Text { text, .. } | Part::Refusal { text } if text.is_empty() => return Ok(None),
-            Part::Text { text, cache } => cached(Fields::default().with("text", Some(text.as_str())), "text", cache),
+            Part::Text { text, cache } => {
+                cached(Fields::default().with("text", Some(text.as_str())), "text", cache.as_ref())
+            }
             Part::Refusal { text } => json!({"type": "text", "text": text}),
             Part::Image { source, detail, cache } => {
                 if detail.is_some() {
                     self.warnings.dropped("messages.content.image_url.detail");
                 }
-                cached(Fields::default().with("source", Some(image(source))), "image", cache)
+                cached(Fields::default().with("source", Some(image(source))), "image", cache.as_ref())
             }
             Part::File { source, filename, cache } => {
                 let document = Fields::default().with("source", Some(document(source)?));
-                cached(document.with("title", filename.as_deref()), "document", cache)
+                cached(document.with("title", filename.as_deref()), "document", cache.as_ref())
             }
             Part::Audio { .. } => return Err(Failure::unsupported("audio input")),
             Part::ToolCall(call) => self.tool_use(call),
@@ -89,7 +91,7 @@ impl Writer<'_> {
                     .with("tool_use_id", Some(call_id.as_str()))
                     .with("content", (!content.is_empty()).then_some(content))
                     .with("is_error", is_error.then_some(true));
-                cached(result, "tool_result", cache)
+                cached(result, "tool_result", cache.as_ref())
             }
             Part::Thinking { text, signature: Some(signature) } if !gemini::is_signature(signature) => {
                 json!({"type": "thinking", "thinking": text, "signature": signature})
@@ -125,8 +127,8 @@ impl Writer<'_> {
     }
 }
 
-fn cached(block: Fields, kind: &str, cache: &Option<Value>) -> Value {
-    block.with("type", Some(kind)).with("cache_control", cache.clone()).into()
+fn cached(block: Fields, kind: &str, cache: Option<&Value>) -> Value {
+    block.with("type", Some(kind)).with("cache_control", cache.cloned()).into()
 }
 
 fn base64(media_type: &str, data: &str) -> Value {

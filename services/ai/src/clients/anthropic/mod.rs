@@ -8,6 +8,7 @@ mod request;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::{
     Attempt, ChatStream, Failure, Providers,
@@ -32,7 +33,7 @@ pub(super) async fn complete(
     request: &ChatRequest,
 ) -> Result<Completion, Failure> {
     let (body, warnings) = request::encode(attempt, request, false)?;
-    let outgoing = headers(Outgoing::post(attempt.provider, "messages", &body)?, version(request))?;
+    let outgoing = headers(Outgoing::post(attempt.provider, "messages", &body)?, version(&body))?;
     let answer = providers.exchange(outgoing, attempt.deadlines.total, ANSWER_BYTES).await?;
     answer::read(&Refusals::of(attempt.provider), &answer, warnings)
 }
@@ -43,7 +44,7 @@ pub(super) async fn stream(
     request: &ChatRequest,
 ) -> Result<ChatStream, Failure> {
     let (body, warnings) = request::encode(attempt, request, true)?;
-    let outgoing = headers(Outgoing::post(attempt.provider, "messages", &body)?, version(request))?;
+    let outgoing = headers(Outgoing::post(attempt.provider, "messages", &body)?, version(&body))?;
     let decoder = decoder::Events::new(Refusals::of(attempt.provider), warnings);
     stream::open(providers, attempt, outgoing, decoder).await
 }
@@ -68,9 +69,8 @@ pub(super) async fn models(
     Ok(list.data.into_iter().map(|model| model.id).collect())
 }
 
-fn version(request: &ChatRequest) -> &'static str {
-    let sampling = &request.sampling;
-    let sampled = sampling.temperature.is_some() || sampling.top_p.is_some() || sampling.top_k.is_some();
+fn version(body: &Map<String, Value>) -> &'static str {
+    let sampled = ["temperature", "top_p", "top_k"].iter().any(|name| body.contains_key(*name));
     if sampled { WITH_SAMPLING } else { NEWEST }
 }
 

@@ -35,11 +35,11 @@ pub(super) fn encode(
     body.put("max_tokens", request.max_tokens.or(attempt.max_output_tokens).unwrap_or(MAX_TOKENS));
     let mut system = messages::encode(request, &mut body, &mut warnings)?;
     tools(request, &mut body, &mut warnings);
+    reasoning(request, &mut body, &mut warnings);
     sampling(request, &mut body, &mut warnings);
     if !request.stop.is_empty() {
         body.put("stop_sequences", request.stop.clone());
     }
-    reasoning(request, &mut body, &mut warnings);
     match &request.response_format {
         None | Some(ResponseFormat::Text) => {}
         Some(ResponseFormat::JsonSchema { schema, .. }) => {
@@ -73,9 +73,29 @@ pub(super) fn is_family(request: &ChatRequest) -> bool {
 
 fn sampling(request: &ChatRequest, body: &mut Fields, warnings: &mut Warnings) {
     let sampling = &request.sampling;
-    body.maybe("temperature", sampling.temperature);
-    body.maybe("top_p", sampling.top_p);
-    body.maybe("top_k", sampling.top_k);
+    let thinks =
+        ["enabled", "adaptive"].iter().any(|kind| body.0.get("thinking").is_some_and(|it| it["type"] == *kind));
+    if thinks && !is_family(request) {
+        // A model that thinks cannot be tuned, and refuses the request; whoever speaks its dialect knows.
+        for (name, set) in [
+            ("temperature", sampling.temperature.is_some()),
+            ("top_p", sampling.top_p.is_some()),
+            ("top_k", sampling.top_k.is_some()),
+        ] {
+            if set {
+                warnings.dropped(name);
+            }
+        }
+    } else {
+        // OpenAI's scale goes to 2, Anthropic's ends at 1.
+        let hottest = if is_family(request) { f64::INFINITY } else { 1.0 };
+        if sampling.temperature.is_some_and(|temperature| temperature > hottest) {
+            warnings.dropped("temperature");
+        }
+        body.maybe("temperature", sampling.temperature.map(|temperature| temperature.min(hottest)));
+        body.maybe("top_p", sampling.top_p);
+        body.maybe("top_k", sampling.top_k);
+    }
     for (name, set) in [
         ("frequency_penalty", sampling.frequency_penalty.is_some()),
         ("presence_penalty", sampling.presence_penalty.is_some()),

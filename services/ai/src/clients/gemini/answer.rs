@@ -7,8 +7,7 @@ use super::SIGNATURE_PREFIX;
 use crate::{
     clients::{Failure, Kind, refusal::Refusals, transport::malformed},
     domain::{
-        chat::{Choice, Completion, StopReason, TokenUsage},
-        chat::{Part, ToolCall},
+        chat::{Choice, Completion, Part, StopReason, TokenUsage, ToolCall},
         warnings::Warnings,
     },
 };
@@ -66,6 +65,7 @@ struct FunctionCall {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are Google's")]
 pub(super) struct Usage {
     #[serde(default)]
     prompt_token_count: u64,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Map;
 
-use super::answer::{Answer, Candidate};
+use super::answer::{Answer, Candidate, LogprobsResult};
 use crate::{
     clients::{Failure, refusal::Refusals, stream::Decoder, transport::malformed},
     domain::{
@@ -39,7 +39,7 @@ impl Responses {
         let progress = self.candidates.entry(choice).or_default();
         // There is no place for a warning after the first event.
         let parts = candidate.take_parts(self.id.as_deref(), progress.calls, &mut 0);
-        let mut logprobs = candidate.logprobs_result.as_ref().map(|result| result.to_openai());
+        let mut logprobs = candidate.logprobs_result.as_ref().map(LogprobsResult::to_openai);
         for part in parts {
             match part {
                 Part::Text { text, .. } => {

@@ -51,7 +51,10 @@ fn config(model: &str, request: &ChatRequest, warnings: &mut Warnings) -> Fields
     config.maybe("topK", sampling.top_k);
     config.maybe("frequencyPenalty", sampling.frequency_penalty);
     config.maybe("presencePenalty", sampling.presence_penalty);
-    config.maybe("seed", sampling.seed);
+    match sampling.seed.map(i32::try_from) {
+        Some(Err(_)) => warnings.dropped("seed"),
+        seed => config.maybe("seed", seed.and_then(Result::ok)),
+    }
     config.maybe("candidateCount", request.n);
     if !request.stop.is_empty() {
         config.put("stopSequences", request.stop.clone());

@@ -34,7 +34,7 @@ struct AnswerChoice {
 struct Message {
     content: Option<String>,
     refusal: Option<String>,
-    /// What vLLM, DeepSeek and others call the thinking of a model.
+    /// What `vLLM`, `DeepSeek` and others call the thinking of a model.
     #[serde(alias = "reasoning")]
     reasoning_content: Option<String>,
     tool_calls: Option<Vec<Value>>,

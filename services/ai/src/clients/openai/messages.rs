@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Flavor, request::is_family};
+use super::{Flavor, request::is_ours};
 use crate::{
     clients::{
         Failure,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) fn encode(flavor: Flavor, request: &ChatRequest, warnings: &mut Warnings) -> Result<Vec<Value>, Failure> {
-    let mut writer = Writer { flavor, family: is_family(request), warnings, messages: Vec::new(), media: Vec::new() };
+    let mut writer = Writer { flavor, request, warnings, messages: Vec::new(), media: Vec::new() };
     for message in &request.messages {
         writer.message(message)?;
     }
@@ -25,8 +25,7 @@ pub(super) fn encode(flavor: Flavor, request: &ChatRequest, warnings: &mut Warni
 
 struct Writer<'a> {
     flavor: Flavor,
-    /// The caller speaks a dialect of OpenAI's, so parts that we do not know are OpenAI's.
-    family: bool,
+    request: &'a ChatRequest,
     warnings: &'a mut Warnings,
     messages: Vec<Value>,
     /// Images out of tool results, which may hold only text: they follow as a user's message after the last result.
@@ -112,9 +111,11 @@ impl Writer<'_> {
         for part in &message.parts {
             match part {
                 Part::ToolCall(ToolCall { id, name, arguments }) => {
-                    calls.push(
-                        json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}),
-                    );
+                    calls.push(json!({
+                        "id": id,
+                        "type": "function",
+                        "function": {"name": name, "arguments": arguments},
+                    }));
                 }
                 Part::Refusal { text } => refusal = Some(text.as_str()),
                 // The model thinks anew; its answer is what counts.
@@ -122,8 +123,10 @@ impl Writer<'_> {
                     self.warnings.dropped("messages.content.thinking");
                 }
                 // What the provider's own tools found is part of the answer already; calls of custom tools are calls.
-                Part::Other(value) if self.family && type_of(value) == "custom" => calls.push(value.clone()),
-                Part::Other(value) if !self.family => {
+                Part::Other(value) if is_ours(self.request, value) && type_of(value) == "custom" => {
+                    calls.push(value.clone());
+                }
+                Part::Other(value) if !is_ours(self.request, value) => {
                     self.warnings.dropped(format!("messages.content.{}", type_of(value)));
                 }
                 part => content.extend(self.part(part)?),
@@ -176,7 +179,7 @@ impl Writer<'_> {
                 self.warnings.dropped("messages.content.thinking");
                 return Ok(None);
             }
-            Part::Other(value) if self.family => value.clone(),
+            Part::Other(value) if is_ours(self.request, value) => value.clone(),
             Part::Other(value) => return Err(Failure::unsupported(&format!("content of type {}", type_of(value)))),
             Part::ToolCall(_) => return Err(Failure::unsupported("tool calls by others than the assistant")),
             Part::ToolResult { .. } => return Err(Failure::unsupported("results inside of results")),

@@ -63,6 +63,16 @@ pub(super) fn is_family(request: &ChatRequest) -> bool {
     request.dialect != Dialect::Messages
 }
 
+/// Whether a part or tool that we do not know is chat completions': the caller speaks them, or it has their form
+/// `{"type": "custom", "custom": {…}}`, which those of responses have not.
+pub(super) fn is_ours(request: &ChatRequest, value: &Value) -> bool {
+    match request.dialect {
+        Dialect::ChatCompletions => true,
+        Dialect::Responses => value.get(type_of(value)).is_some(),
+        Dialect::Messages => false,
+    }
+}
+
 fn sampling(flavor: Flavor, request: &ChatRequest, body: &mut Fields, warnings: &mut Warnings) {
     let sampling = &request.sampling;
     body.maybe("temperature", sampling.temperature);
@@ -95,7 +105,7 @@ fn tools(request: &ChatRequest, body: &mut Fields, warnings: &mut Warnings) {
                 function.maybe("strict", *strict);
                 tools.push(json!({"type": "function", "function": Value::from(function)}));
             }
-            Tool::Other(tool) if is_family(request) => tools.push(tool.clone()),
+            Tool::Other(tool) if is_ours(request, tool) => tools.push(tool.clone()),
             Tool::Other(tool) => warnings.dropped(format!("tools.{}", type_of(tool))),
         }
     }

@@ -35,6 +35,34 @@ async fn sampling_is_sent_by_the_version_that_has_it() {
 }
 
 #[tokio::test]
+async fn a_model_that_thinks_is_not_tuned() {
+    let fake = FakeProvider::start().await;
+    let sampling = Sampling { temperature: Some(1.5), top_p: Some(0.5), ..Sampling::default() };
+    let request = ChatRequest { sampling, ..ask("?") };
+    let answer = both(&fake, Reply::echo(), &request).await;
+    assert_eq!(fake.last_request().body["temperature"], 1.0);
+    assert_eq!(answer.warnings.fields(), ["temperature"]);
+
+    let reasoning = |effort: Option<&str>, budget_tokens| {
+        Some(Reasoning { effort: effort.map(Into::into), budget_tokens, summary: None })
+    };
+    for (reasoning, thinking, config) in [
+        (reasoning(Some("minimal"), None), json!({"type": "adaptive"}), json!({"effort": "low"})),
+        (reasoning(Some("max"), None), json!({"type": "adaptive"}), json!({"effort": "max"})),
+        (reasoning(None, None), json!({"type": "adaptive"}), Value::Null),
+        (reasoning(None, Some(10)), json!({"type": "enabled", "budget_tokens": 1_024}), Value::Null),
+        (reasoning(Some("none"), None), json!({"type": "disabled"}), Value::Null),
+    ] {
+        let answer = both(&fake, Reply::echo(), &ChatRequest { reasoning, ..request.clone() }).await;
+        let body = fake.last_request().body;
+        assert_eq!((&body["thinking"], &body["output_config"]), (&thinking, &config));
+        let tuned = thinking["type"] == "disabled";
+        assert_eq!(body.get("temperature").is_some(), tuned);
+        assert_eq!(answer.warnings.fields(), if tuned { &["temperature"][..] } else { &["temperature", "top_p"] });
+    }
+}
+
+#[tokio::test]
 async fn every_kind_of_answer_is_read() {
     let fake = FakeProvider::start().await;
     let call = |id: &str, name: &str, arguments: &str| {

@@ -209,6 +209,23 @@ async fn an_answer_is_whole_without_the_last_word_where_the_protocol_says_so() {
 }
 
 #[tokio::test]
+async fn where_the_bytes_are_split_does_not_matter() {
+    let fake = FakeProvider::start().await;
+    let arguments = json!({"city": "Zürich", "emoji": "😀", "n": [1, 2]});
+    for kind in KINDS {
+        for reply in [
+            Reply::thinking("hm, größer?", "Grüße, 世界 😀!").cached(1, 0),
+            Reply::tools([("weather", arguments.clone()), ("now", json!({}))]).and_text("é "),
+        ] {
+            for bytes in [1, 2, 3, 7, 61] {
+                // Pieces of one byte are split everywhere at once.
+                both(&fake, kind, reply.clone().in_pieces(bytes), &ask("one two three")).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn deadlines_hold_and_end_the_call() {
     let fake = FakeProvider::start().await;
     for kind in KINDS {

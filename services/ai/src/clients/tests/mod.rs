@@ -149,6 +149,11 @@ pub(super) fn rich(dialect: Dialect) -> ChatRequest {
         Dialect::Messages => Some(ToolChoice::Auto),
         _ => Some(ToolChoice::Function("weather".into())),
     };
+    // Nor can a model that thinks be tuned.
+    let (temperature, top_p, top_k) = match dialect {
+        Dialect::Messages => (1.0, 0.95, None),
+        _ => (0.5, 0.9, Some(40)),
+    };
     ChatRequest {
         tools: vec![
             Tool::Function {
@@ -164,9 +169,9 @@ pub(super) fn rich(dialect: Dialect) -> ChatRequest {
         parallel_tool_calls: Some(false),
         max_tokens: Some(20_000),
         sampling: Sampling {
-            temperature: Some(0.5),
-            top_p: Some(0.9),
-            top_k: Some(40),
+            temperature: Some(temperature),
+            top_p: Some(top_p),
+            top_k,
             frequency_penalty: Some(0.25),
             presence_penalty: Some(-0.25),
             seed: Some(7),
@@ -220,6 +225,7 @@ pub(super) async fn events(stream: super::ChatStream) -> Vec<ChatEvent> {
 }
 
 /// A stream's events, put together as a whole answer.
+#[expect(clippy::too_many_lines, reason = "one match arm per event")]
 pub(super) fn assemble(events: Vec<ChatEvent>) -> Completion {
     let mut answer = Completion {
         id: None,
@@ -311,6 +317,7 @@ pub(super) fn assemble(events: Vec<ChatEvent>) -> Completion {
     answer
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands where an answer's usage does")]
 pub(super) fn used(input: u64, output: u64) -> Option<TokenUsage> {
     Some(TokenUsage { input, output, ..TokenUsage::default() })
 }

@@ -83,15 +83,6 @@ async fn several_answers_and_probabilities_keep_their_places() {
 }
 
 #[tokio::test]
-async fn pieces_of_one_byte_make_the_same_answer() {
-    let fake = FakeProvider::start().await;
-    let provider = provider(&fake, ProviderKind::Openai);
-    fake.next(Reply::text("Grüße, 世界 😀!").in_pieces(1));
-    let stream = providers().stream(attempt(&provider, PATIENT), &ask("?")).await.unwrap();
-    assert_eq!(assemble(events(stream).await).choices[0].parts, [Part::text("Grüße, 世界 😀!")]);
-}
-
-#[tokio::test]
 async fn vectors_come_in_the_order_of_their_inputs() {
     let fake = FakeProvider::start().await;
     let provider = provider(&fake, ProviderKind::Openai);
@@ -113,6 +104,33 @@ async fn vectors_come_in_the_order_of_their_inputs() {
     fake.next(Reply::raw("application/json", r#"{"data": [{"index": 0, "embedding": [0.5]}]}"#));
     let short = providers().embed(attempt(&provider, PATIENT), &request).await.unwrap_err();
     assert_eq!(short.kind, super::super::Kind::Malformed, "two inputs and one vector");
+    fake.assert_clean();
+}
+
+#[tokio::test]
+async fn what_another_protocol_has_is_left_out_or_refused() {
+    let fake = FakeProvider::start().await;
+    let provider = provider(&fake, ProviderKind::Openai);
+    let turns = |dialect, part: Part| {
+        let answer = message(MessageRole::Assistant, vec![Part::text("Well."), part]);
+        request(dialect, vec![message(MessageRole::User, vec![Part::text("?")]), answer])
+    };
+    let item = || Part::Other(json!({"type": "reasoning", "encrypted_content": "b3Bh"}));
+    let custom = json!({"id": "c", "type": "custom", "custom": {"name": "sql", "input": "select"}});
+    for dialect in [Dialect::Responses, Dialect::Messages] {
+        let request = ChatRequest { tools: vec![Tool::Other(json!({"type": "web_search"}))], ..turns(dialect, item()) };
+        let answer = providers().complete(attempt(&provider, PATIENT), &request).await.unwrap();
+        assert_eq!(answer.warnings.fields(), ["messages.content.reasoning", "tools.web_search"]);
+        let hologram = vec![Part::Other(json!({"type": "hologram"}))];
+        let request = super::request(dialect, vec![message(MessageRole::User, hologram)]);
+        let refused = providers().complete(attempt(&provider, PATIENT), &request).await.unwrap_err();
+        assert_eq!(refused.kind, super::super::Kind::Unsupported);
+    }
+    for dialect in [Dialect::ChatCompletions, Dialect::Responses] {
+        let request = turns(dialect, Part::Other(custom.clone()));
+        providers().complete(attempt(&provider, PATIENT), &request).await.unwrap();
+        assert_eq!(fake.last_request().body["messages"][1]["tool_calls"], json!([custom]));
+    }
     fake.assert_clean();
 }
 
