@@ -93,7 +93,8 @@ pub fn frame(request: &ChatRequest, envelope: &Envelope) -> Map<String, Value> {
     put("truncation", "disabled".into());
     put("usage", Value::Null);
     put("user", request.user.clone().into());
-    for name in ["prompt_cache_key", "prompt_cache_retention", "safety_identifier", "service_tier"] {
+    // Not the tier: the provider tells which one it was.
+    for name in ["prompt_cache_key", "prompt_cache_retention", "safety_identifier"] {
         if let Some(value) = request.extra.get(name) {
             put(name, value.clone());
         }

@@ -299,6 +299,7 @@ impl Items {
                 ErrorType::RateLimit | ErrorType::InsufficientQuota => "rate_limit_exceeded",
                 _ => "server_error",
             };
+            self.close(true, out);
             let output = std::mem::take(&mut self.output);
             items::close(&mut self.frame, None, output, self.usage.as_ref());
             self.frame.insert("status".into(), "failed".into());
