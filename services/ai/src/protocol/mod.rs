@@ -71,7 +71,7 @@ pub trait Encoder: Send {
 pub fn encoder(request: &ChatRequest, envelope: Envelope) -> Box<dyn Encoder> {
     match request.dialect {
         Dialect::ChatCompletions => chat_completions::encoder(request, envelope),
-        Dialect::Responses => responses::encoder(request, envelope),
+        Dialect::Responses => responses::encoder(request, &envelope),
         Dialect::Messages => messages::encoder(request, envelope),
     }
 }

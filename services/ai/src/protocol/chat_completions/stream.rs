@@ -67,9 +67,8 @@ struct Choice<'a> {
 struct Delta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'static str>,
-    /// The chunk with the role says `null` when something else than text comes first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<Option<&'a str>>,
+    content: Option<Content<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,6 +77,14 @@ struct Delta<'a> {
     tool_calls: Option<[ToolCallDelta<'a>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     function_call: Option<FunctionDelta<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(&'a str),
+    /// Beside the role, when something else than text comes first.
+    Null,
 }
 
 #[derive(Serialize)]
@@ -129,7 +136,7 @@ impl Chunks {
             return;
         }
         self.refused.insert(index, false);
-        let content = Some(with_text.then_some(""));
+        let content = Some(if with_text { Content::Text("") } else { Content::Null });
         let delta = Delta { role: Some("assistant"), content, ..Delta::default() };
         self.chunk(out, &[Choice { index, delta, logprobs: None, finish_reason: None }], None);
     }
@@ -153,7 +160,7 @@ impl Chunks {
                 }
             }
             ChatEvent::Text { choice, text, logprobs } => {
-                let delta = Delta { content: Some(Some(text)), ..Delta::default() };
+                let delta = Delta { content: Some(Content::Text(text)), ..Delta::default() };
                 self.delta(out, *choice, delta, logprobs.as_ref());
             }
             ChatEvent::Refusal { choice, text } => {

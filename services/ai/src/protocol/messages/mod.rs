@@ -30,15 +30,14 @@ fn usage(usage: &TokenUsage) -> Value {
 /// when they decide whether to run them.
 fn stop_reason(stop: &StopReason, called: bool) -> &str {
     match stop {
-        StopReason::End if called => "tool_use",
-        StopReason::End => "end_turn",
         StopReason::Length => "max_tokens",
         StopReason::StopSequence => "stop_sequence",
         StopReason::ToolCalls => "tool_use",
+        StopReason::End if called => "tool_use",
         StopReason::ContentFilter | StopReason::Refusal => "refusal",
         StopReason::Other(reason) if matches!(reason.as_str(), "pause_turn" | "model_context_window_exceeded") => {
             reason
         }
-        StopReason::Other(_) => "end_turn",
+        StopReason::End | StopReason::Other(_) => "end_turn",
     }
 }

@@ -63,7 +63,6 @@ impl Blocks {
         }
         self.start(matches!(event, ChatEvent::Started { .. }), out);
         match event {
-            ChatEvent::Started { .. } | ChatEvent::Usage(_) => {}
             // An empty text would be a block that Anthropic refuses when it comes back.
             ChatEvent::Text { choice: 0, text, .. } if !text.is_empty() => self.text(Open::Text, text, out),
             ChatEvent::Refusal { choice: 0, text } if !text.is_empty() => self.text(Open::Refusal, text, out),
@@ -79,7 +78,7 @@ impl Blocks {
             ChatEvent::RedactedThinking { choice: 0, data } => {
                 self.close(out);
                 self.begin(&json!({"type": "redacted_thinking", "data": data}), out);
-                self.end_block(self.next - 1, out);
+                end_block(self.next - 1, out);
             }
             ChatEvent::ToolCallStarted { choice: 0, index, id, name } => {
                 self.close(out);
@@ -98,7 +97,7 @@ impl Blocks {
                 self.end = Some((stop.clone(), stop_sequence.clone()));
             }
             ChatEvent::Ended => self.finish(out),
-            // There is one answer here; of several the first is taken.
+            // Done above, or of another answer: here there is one, and of several the first is taken.
             _ => {}
         }
     }
@@ -143,12 +142,8 @@ impl Blocks {
 
     fn close(&mut self, out: &mut Vec<u8>) {
         if self.open.take().is_some() {
-            self.end_block(self.next - 1, out);
+            end_block(self.next - 1, out);
         }
-    }
-
-    fn end_block(&self, index: u32, out: &mut Vec<u8>) {
-        write::event(out, "content_block_stop", &json!({"type": "content_block_stop", "index": index}));
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
@@ -165,6 +160,10 @@ impl Blocks {
 fn block_delta(index: u32, delta: &Value, out: &mut Vec<u8>) {
     let event = json!({"type": "content_block_delta", "index": index, "delta": delta});
     write::event(out, "content_block_delta", &event);
+}
+
+fn end_block(index: u32, out: &mut Vec<u8>) {
+    write::event(out, "content_block_stop", &json!({"type": "content_block_stop", "index": index}));
 }
 
 impl Encoder for Blocks {

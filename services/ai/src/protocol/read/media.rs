@@ -17,9 +17,9 @@ const IMAGE_TYPES: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/w
 /// An image by URL: `https:`, `http:` or `data:`.
 pub fn image_url(url: String, at: &Path<'_>, reading: &mut Reading) -> Result<MediaSource, ApiError> {
     match data_url(&url) {
-        Some(Some((media_type, data))) => inline_image(&media_type, data.to_owned(), at, reading),
-        Some(None) => Err(bad_image(at, "must be a data URL of the form data:image/png;base64,….")),
-        None => {
+        DataUrl::Base64 { media_type, data } => inline_image(&media_type, data.to_owned(), at, reading),
+        DataUrl::Broken => Err(bad_image(at, "must be a data URL of the form data:image/png;base64,….")),
+        DataUrl::Not => {
             reading.count_image(at)?;
             Ok(MediaSource::Url(web_url(url, at)?))
         }
@@ -52,9 +52,9 @@ pub fn inline_image(
 /// A file in the body: a data URL, or base64 whose type the name has to tell.
 pub fn inline_file(data: String, filename: Option<&str>, at: &Path<'_>) -> Result<MediaSource, ApiError> {
     let (media_type, data) = match data_url(&data) {
-        Some(Some((media_type, data))) => (media_type, data.to_owned()),
-        Some(None) => return Err(invalid(at, "must be a data URL of the form data:application/pdf;base64,….")),
-        None => {
+        DataUrl::Base64 { media_type, data } => (media_type, data.to_owned()),
+        DataUrl::Broken => return Err(invalid(at, "must be a data URL of the form data:application/pdf;base64,….")),
+        DataUrl::Not => {
             let pdf = filename.is_none_or(|name| name.to_ascii_lowercase().ends_with(".pdf"));
             (if pdf { "application/pdf" } else { "application/octet-stream" }.to_owned(), data)
         }
@@ -89,17 +89,30 @@ fn bad_image(at: &Path<'_>, why: impl std::fmt::Display) -> ApiError {
     ApiError::invalid(INVALID_IMAGE.code, at.to_string(), format!("{at} {why}"))
 }
 
-/// Media type and base64 of a data URL (RFC 2397). `None`: it is none. `Some(None)`: it is a bad one.
-fn data_url(url: &str) -> Option<Option<(String, &str)>> {
-    let (scheme, rest) = url.split_at_checked(5)?;
-    if !scheme.eq_ignore_ascii_case("data:") {
-        return None;
-    }
-    Some(rest.split_once(',').and_then(|(head, data)| {
+/// What a text is as a data URL (RFC 2397).
+#[derive(Debug, PartialEq)]
+enum DataUrl<'u> {
+    /// Another URL, or none at all.
+    Not,
+    /// One without media type or without base64.
+    Broken,
+    Base64 {
+        media_type: String,
+        data: &'u str,
+    },
+}
+
+fn data_url(url: &str) -> DataUrl<'_> {
+    let Some((_, rest)) = url.split_at_checked(5).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("data:")) else {
+        return DataUrl::Not;
+    };
+    let parsed = rest.split_once(',').and_then(|(head, data)| {
         let (parameters, encoding) = head.rsplit_once(';')?;
         let media_type = parameters.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        (encoding.trim().eq_ignore_ascii_case("base64") && !media_type.is_empty()).then_some((media_type, data))
-    }))
+        let good = encoding.trim().eq_ignore_ascii_case("base64") && !media_type.is_empty();
+        good.then_some(DataUrl::Base64 { media_type, data })
+    });
+    parsed.unwrap_or(DataUrl::Broken)
 }
 
 /// Bytes that `data` decodes to; `None` when it is not base64 (RFC 4648, padded). Decodes piecewise into a small buffer,
@@ -139,10 +152,13 @@ mod tests {
 
     #[test]
     fn a_data_url_names_its_type_whatever_its_case() {
-        assert_eq!(data_url("DATA:Image/PNG;charset=x;BASE64,AA=="), Some(Some(("image/png".into(), "AA=="))));
-        assert_eq!(data_url("https://example.com/,"), None);
+        assert_eq!(
+            data_url("DATA:Image/PNG;charset=x;BASE64,AA=="),
+            DataUrl::Base64 { media_type: "image/png".into(), data: "AA==" }
+        );
+        assert_eq!(data_url("https://example.com/,"), DataUrl::Not);
         for bad in ["data:", "data:,", "data:image/png,AA==", "data:;base64,AA==", "data:image/png;base64"] {
-            assert_eq!(data_url(bad), Some(None), "{bad}");
+            assert_eq!(data_url(bad), DataUrl::Broken, "{bad}");
         }
     }
 

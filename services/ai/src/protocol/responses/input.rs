@@ -93,7 +93,9 @@ fn message(fields: &mut Fields<'_>, messages: &mut Vec<Message>, reading: &mut R
     let parts = content::read(fields.need("content")?, &fields.at("content"), reading)?;
     let role = match role {
         "assistant" => {
-            parts.into_iter().for_each(|part| said(messages, part));
+            for part in parts {
+                said(messages, part);
+            }
             return Ok(());
         }
         "system" => MessageRole::System,

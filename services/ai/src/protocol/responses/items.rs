@@ -24,7 +24,7 @@ impl Ids {
     }
 }
 
-pub fn message(id: &str, status: &str, content: Vec<Value>) -> Value {
+pub fn message(id: &str, status: &str, content: &[Value]) -> Value {
     json!({"type": "message", "id": id, "status": status, "role": "assistant", "content": content})
 }
 

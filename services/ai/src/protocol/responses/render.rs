@@ -40,7 +40,7 @@ fn output(choice: &Choice, incomplete: bool, ids: &Ids) -> Vec<Value> {
                 output.push(items::reasoning(&ids.item("rs", index), None, Some(data)));
             }
             Part::Other(call) if call.get("type").is_some_and(|kind| kind == "custom") => {
-                output.push(custom_call(call, ids.item("ctc", index)));
+                output.push(custom_call(call, &ids.item("ctc", index)));
             }
             _ => {}
         }
@@ -58,12 +58,12 @@ fn say(output: &mut Vec<Value>, part: Value, ids: &Ids) {
     {
         content.push(part);
     } else {
-        output.push(items::message(&ids.item("msg", output.len()), "completed", vec![part]));
+        output.push(items::message(&ids.item("msg", output.len()), "completed", &[part]));
     }
 }
 
 /// From chat completions' form.
-fn custom_call(call: &Value, id: String) -> Value {
+fn custom_call(call: &Value, id: &str) -> Value {
     let custom = call.get("custom");
     let field = |name: &str| custom.and_then(|custom| custom.get(name)).cloned();
     json!({

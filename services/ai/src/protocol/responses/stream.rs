@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::items::{self, Ids};
 use crate::{
-    domain::chat::{ChatEvent, ChatRequest, StopReason, TokenUsage, ToolCall},
+    domain::chat::{ChatEvent, ChatRequest, Dialect, StopReason, TokenUsage, ToolCall},
     protocol::{ApiError, Encoder, Envelope, ErrorType, write},
 };
 
-pub fn encoder(request: &ChatRequest, envelope: Envelope) -> Box<dyn Encoder> {
+pub fn encoder(request: &ChatRequest, envelope: &Envelope) -> Box<dyn Encoder> {
     Box::new(Items {
-        frame: items::frame(request, &envelope),
-        ids: Ids::of(&envelope),
+        frame: items::frame(request, envelope),
+        ids: Ids::of(envelope),
         sequence: 0,
         started: false,
         open: None,
@@ -166,7 +166,7 @@ impl Items {
         } else {
             self.close(false, out);
             let id = self.ids.item("msg", self.output.len());
-            self.announce(&items::message(&id, "in_progress", Vec::new()), out);
+            self.announce(&items::message(&id, "in_progress", &[]), out);
             (id, Vec::new())
         };
         let data = json!({"item_id": id, "output_index": self.output.len(), "content_index": content.len(),
@@ -258,7 +258,7 @@ impl Items {
             Some(Open::Message { id, mut content, part }) => {
                 self.finish_part(&id, content.len(), &part, out);
                 content.push(part.value());
-                self.finish_item(items::message(&id, status, content), out);
+                self.finish_item(items::message(&id, status, &content), out);
             }
             Some(Open::Reasoning { id, text, signature }) => {
                 if !text.is_empty() {
@@ -306,7 +306,7 @@ impl Items {
             self.frame.insert("error".into(), json!({"code": code, "message": error.message}));
             self.event(out, "response.failed", json!({"response": self.frame}));
         }
-        let mut data = error.body(crate::domain::chat::Dialect::Responses);
+        let mut data = error.body(Dialect::Responses);
         data["code"] = error.code.into();
         data["message"] = error.message.as_str().into();
         data["param"] = error.param.clone().into();

@@ -114,11 +114,7 @@ fn tools_of_openai_leave_as_they_came() {
     let request = read(RESPONSES, everything());
     let whole = render(&request, &answers().remove(0).1, &envelope());
     for field in ["tools", "tool_choice"] {
-        let mut came = everything()[field].clone();
-        if let Value::Array(tools) = &mut came {
-            tools.iter_mut().for_each(|tool| drop(tool.as_object_mut()));
-        }
-        assert_eq!(whole[field], came, "{field}");
+        assert_eq!(whole[field], everything()[field], "{field}");
     }
     let custom = json!({"type": "custom", "id": "call_9", "custom": {"name": "sh", "input": "ls"}});
     let mut answer = answers().remove(0).1;
@@ -164,7 +160,9 @@ fn what_a_stream_had_is_in_its_failure() {
     let request = read(RESPONSES, minimal(RESPONSES));
     let events = events(&answers().remove(0).1);
     let mut encoder = crate::protocol::encoder(&request, envelope());
-    events[..3].iter().for_each(|event| drop(encoder.encode(event)));
+    for event in &events[..3] {
+        encoder.encode(event);
+    }
     let error = crate::protocol::ApiError::invalid("invalid_value", "input", "Broken off.");
     insta::assert_snapshot!(String::from_utf8(encoder.fail(&error).to_vec()).unwrap());
 }
@@ -183,6 +181,7 @@ fn what_has_no_place_is_named() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one row a mistake")]
 fn the_first_mistake_is_named_by_its_path() {
     let item = |item| with(RESPONSES, json!({"input": [{"role": "user", "content": "Hi"}, item]}));
     let part = |part| item(json!({"role": "user", "content": [part]}));
