@@ -9,7 +9,11 @@ use tokio::time::Instant;
 use super::{answer, asked};
 use crate::{
     app::{ChatCall, complete_chat::complete_chat, stream_chat::stream_chat},
-    domain::{caller::Caller, chat::Dialect},
+    domain::{
+        caller::Caller,
+        chat::{ChatRequest, Dialect},
+        warnings::Warnings,
+    },
     protocol::{self, ApiError},
     state::AppState,
 };
@@ -24,7 +28,7 @@ pub async fn answer(
 ) -> Result<HttpResponse, Problem> {
     let begun = Instant::now();
     who.require(Scope::AiInvoke)?;
-    let call = match read(who, dialect, body, http, begun) {
+    let call = match protocol::parse(dialect, body).and_then(|parsed| read(who, parsed, http, begun)) {
         Ok(call) => call,
         Err(error) => return Ok(answer::refused(http, dialect, &error)),
     };
@@ -36,15 +40,13 @@ pub async fn answer(
     Ok(answer.unwrap_or_else(|error| answer::refused(http, dialect, &error)))
 }
 
-/// The call that a body and its headers make.
+/// The call that a parsed body and its headers make.
 pub fn read(
     who: &Principal,
-    dialect: Dialect,
-    body: Value,
+    (mut request, warnings): (ChatRequest, Warnings),
     http: &HttpRequest,
     begun: Instant,
 ) -> Result<ChatCall, ApiError> {
-    let (mut request, warnings) = protocol::parse(dialect, body)?;
     asked::from_headers(http.headers(), &mut request.brainops)?;
     Ok(ChatCall { caller: Caller::from(who), request, warnings, begun })
 }

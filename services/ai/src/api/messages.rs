@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{answer, asked::AnyJson, chat};
-use crate::{app, domain::chat::Dialect, state::AppState};
+use crate::{app, domain::chat::Dialect, protocol, state::AppState};
 
 /// Chat with a model, in Anthropic's messages protocol.
 #[utoipa::path(post, path = "/v1/messages", tag = "models", operation_id = "create_message",
@@ -53,12 +53,8 @@ pub async fn count_tokens(
     http: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     who.require(Scope::AiInvoke)?;
-    let mut body = body.into_inner().0;
-    if let Some(fields) = body.as_object_mut() {
-        // A message must say how long its answer may be; here there is none.
-        fields.entry("max_tokens").or_insert_with(|| json!(1));
-    }
-    let counted = match chat::read(&who, Dialect::Messages, body, &http, Instant::now()) {
+    let parsed = protocol::parse_count_tokens(body.into_inner().0);
+    let counted = match parsed.and_then(|parsed| chat::read(&who, parsed, &http, Instant::now())) {
         Ok(call) => app::count_tokens::count_tokens(&state, call).await,
         Err(error) => Err(error),
     };

@@ -9,12 +9,13 @@ use kit::{
     Principal, Problem,
     http::{ErrorForm, error_form},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer;
 use crate::{
     app::list_models::{get_model, list_models},
     domain::{caller::Caller, chat::Dialect, model::Model},
+    protocol::models::{self, Listed},
     state::AppState,
 };
 
@@ -28,20 +29,12 @@ use crate::{
 ))]
 pub async fn list(state: Data<AppState>, who: Principal, http: HttpRequest) -> Result<HttpResponse, Problem> {
     may_see(&who)?;
-    let models = match list_models(&state, &Caller::from(&who)).await {
-        Ok(models) => models,
+    let usable = match list_models(&state, &Caller::from(&who)).await {
+        Ok(usable) => usable,
         Err(error) => return Ok(answer::refused(&http, form(&http), &error)),
     };
-    let shown: Vec<Value> = models.iter().map(|model| view(model, form(&http))).collect();
-    Ok(HttpResponse::Ok().json(match form(&http) {
-        Dialect::Messages => json!({
-            "first_id": models.first().map(|model| &model.alias),
-            "last_id": models.last().map(|model| &model.alias),
-            "has_more": false,
-            "data": shown,
-        }),
-        _ => json!({"object": "list", "data": shown}),
-    }))
+    let shown: Vec<Listed<'_>> = usable.iter().map(|model| listed(model)).collect();
+    Ok(HttpResponse::Ok().json(models::list(&shown, form(&http))))
 }
 
 /// Read a model that you may use.
@@ -62,7 +55,7 @@ pub async fn get(
     let model = get_model(&state, &Caller::from(&who), &alias).await;
     Ok(model.map_or_else(
         |error| answer::refused(&http, form(&http), &error),
-        |model| HttpResponse::Ok().json(view(&model, form(&http))),
+        |model| HttpResponse::Ok().json(models::one(&listed(&model), form(&http))),
     ))
 }
 
@@ -79,19 +72,13 @@ fn form(http: &HttpRequest) -> Dialect {
     }
 }
 
-fn view(model: &Model, form: Dialect) -> Value {
-    match form {
-        Dialect::Messages => json!({
-            "type": "model",
-            "id": model.alias,
-            "display_name": model.display_name.as_ref().unwrap_or(&model.alias),
-            "created_at": model.created_at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        }),
-        _ => json!({
-            "id": model.alias,
-            "object": "model",
-            "created": model.created_at.timestamp(),
-            "owned_by": model.routes.first().map_or("brainops", |route| route.provider.name.as_str()),
-        }),
+fn listed(model: &Model) -> Listed<'_> {
+    Listed {
+        alias: &model.alias,
+        display_name: model.display_name.as_deref(),
+        created: model.created_at,
+        owned_by: model.routes.first().map_or("brainops", |route| route.provider.name.as_str()),
+        context_window: model.context_window,
+        max_output_tokens: model.max_output_tokens,
     }
 }

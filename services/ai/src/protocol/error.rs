@@ -6,14 +6,13 @@ use serde_json::{Value, json};
 
 use crate::domain::chat::Dialect;
 
-/// OpenAI's `type` (and its Anthropic counterpart).
+/// OpenAI's `type` (and its Anthropic counterpart). Credentials and the size of bodies are checked before a request gets
+/// here; `kit::http::dialect` writes those errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorType {
     InvalidRequest,
-    Authentication,
     Permission,
     NotFound,
-    TooLarge,
     RateLimit,
     /// OpenAI's `insufficient_quota`, a 429 as well.
     InsufficientQuota,
@@ -76,8 +75,7 @@ impl ApiError {
 
     fn openai_type(&self) -> &'static str {
         match self.kind {
-            ErrorType::InvalidRequest | ErrorType::NotFound | ErrorType::TooLarge => "invalid_request_error",
-            ErrorType::Authentication => "authentication_error",
+            ErrorType::InvalidRequest | ErrorType::NotFound => "invalid_request_error",
             ErrorType::Permission => "permission_error",
             ErrorType::RateLimit => "rate_limit_error",
             ErrorType::InsufficientQuota => "insufficient_quota",
@@ -88,10 +86,8 @@ impl ApiError {
     fn anthropic_type(&self) -> &'static str {
         match self.kind {
             ErrorType::InvalidRequest => "invalid_request_error",
-            ErrorType::Authentication => "authentication_error",
             ErrorType::Permission => "permission_error",
             ErrorType::NotFound => "not_found_error",
-            ErrorType::TooLarge => "request_too_large",
             ErrorType::RateLimit | ErrorType::InsufficientQuota => "rate_limit_error",
             ErrorType::Server => "api_error",
             ErrorType::Overloaded => "overloaded_error",

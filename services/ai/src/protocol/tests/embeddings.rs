@@ -12,8 +12,8 @@ use crate::{
 };
 
 fn body(fields: Value) -> Value {
-    let mut body = json!({"model": "m", "input": "Hi"});
-    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let (mut body, Value::Object(fields)) = (json!({"model": "m", "input": "Hi"}), fields) else { panic!("an object") };
+    body.as_object_mut().unwrap().extend(fields);
     body
 }
 

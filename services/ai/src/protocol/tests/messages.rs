@@ -177,7 +177,6 @@ fn an_error_names_the_field_in_its_message() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one row a mistake")]
 fn the_first_mistake_is_named_by_its_path() {
     let block = |block| with(MESSAGES, json!({"messages": [{"role": "user", "content": [block]}]}));
     let said = |block| with(MESSAGES, json!({"messages": [{"role": "assistant", "content": [block]}]}));

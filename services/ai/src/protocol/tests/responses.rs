@@ -181,7 +181,6 @@ fn what_has_no_place_is_named() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one row a mistake")]
 fn the_first_mistake_is_named_by_its_path() {
     let item = |item| with(RESPONSES, json!({"input": [{"role": "user", "content": "Hi"}, item]}));
     let part = |part| item(json!({"role": "user", "content": [part]}));
