@@ -29,7 +29,7 @@ const PROGRAM: &str = "
 | --- | --- | --- | --- |
 ";
 
-const SERVICES: &str = "
+const TABLE: &str = "
 ## Services
 
 What each service reads when it runs as a process of its own; `<service> configuration` prints the same for one.
@@ -46,7 +46,7 @@ pub fn print(program: &clap::Command) {
         // Writing to a string cannot fail.
         let _ = writeln!(page, "{row}");
     }
-    say(format_args!("{page}{SERVICES}{}", services.trim_end()));
+    say(format_args!("{page}{TABLE}{}", services.trim_end()));
 }
 
 /// The row of every option of the program that has a variable, by its name. What a service reads too is in its table.

@@ -2,7 +2,7 @@
 
 use db::diesel_migrations::EmbeddedMigrations;
 use futures_util::future::BoxFuture;
-use gateway::domain::route;
+use gateway::domain::service::Service as Upstream;
 use kit::{Env, Ports, Service, Settings as _, Started, config::Variable};
 use utoipa::openapi::OpenApi;
 
@@ -12,7 +12,7 @@ pub struct Part {
     /// The history of its schema; `None` for a service without one.
     pub migrations: Option<fn() -> EmbeddedMigrations>,
     /// How the gateway names it; `None` for what is not reached through the gateway.
-    pub route: Option<route::Service>,
+    pub route: Option<Upstream>,
     pub openapi: fn() -> OpenApi,
     pub variables: fn() -> Vec<Variable>,
     /// Reads its configuration and notes in the environment what is wrong.
@@ -23,10 +23,10 @@ pub struct Part {
 
 /// In the order in which they start: auth first, everybody needs its keys; the gateway last, it needs everybody's address.
 pub const SERVICES: &[Part] = &[
-    stateful::<auth::Auth>(|| auth::MIGRATIONS, route::Service::Auth),
-    stateful::<users::Users>(|| users::MIGRATIONS, route::Service::Users),
+    stateful::<auth::Auth>(|| auth::MIGRATIONS, Upstream::Auth),
+    stateful::<users::Users>(|| users::MIGRATIONS, Upstream::Users),
     stateless::<inference::Inference>(),
-    stateful::<ai::Ai>(|| ai::MIGRATIONS, route::Service::Ai),
+    stateful::<ai::Ai>(|| ai::MIGRATIONS, Upstream::Ai),
     stateless::<gateway::Gateway>(),
 ];
 
@@ -35,7 +35,7 @@ pub fn stateful_services() -> impl Iterator<Item = &'static Part> {
     SERVICES.iter().filter(|part| part.migrations.is_some())
 }
 
-const fn stateful<S: Service>(migrations: fn() -> EmbeddedMigrations, route: route::Service) -> Part {
+const fn stateful<S: Service>(migrations: fn() -> EmbeddedMigrations, route: Upstream) -> Part {
     Part { migrations: Some(migrations), route: Some(route), ..stateless::<S>() }
 }
 
