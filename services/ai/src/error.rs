@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contracts::{ModelId, ProviderId};
+use contracts::{ModelId, ProviderId, QuotaId};
 use kit::{Coded, ErrorCode, FieldError, http::codes};
 
 use crate::domain::{access::Refused, provider::KeyWouldMove};
@@ -29,11 +29,13 @@ kit::error_codes! {
     OPERATOR_REQUIRED = "operator_required", 403, "Only the operators of the installation may change this";
     MODEL_NOT_FOUND = "model_not_found", 404, "There is no such model";
     PROVIDER_NOT_FOUND = "provider_not_found", 404, "There is no such provider";
+    QUOTA_NOT_FOUND = "quota_not_found", 404, "There is no such quota";
     ALIAS_TAKEN = "alias_taken", 409, "Another model has this alias";
     BUILT_IN = "built_in", 409, "This comes with the installation";
     LIMIT_REACHED = "limit_reached", 409, "There are as many of these as may be";
     PROVIDER_IN_USE = "provider_in_use", 409, "Models have routes to this provider";
     PROVIDER_NAME_TAKEN = "provider_name_taken", 409, "Another provider has this name";
+    QUOTA_EXISTS = "quota_exists", 409, "There is a quota of the same kind";
     INSUFFICIENT_QUOTA = "insufficient_quota", 429, "A quota is used up";
     PROVIDER_RATE_LIMITED = "provider_rate_limited", 429, "The provider allows no more calls just now";
     PROVIDER_FAILED = "provider_failed", 502, "The provider failed";
@@ -50,6 +52,10 @@ pub enum Error {
     ModelNotFound(ModelId),
     #[error("provider {0} is unknown or not the caller's to see")]
     ProviderNotFound(ProviderId),
+    #[error("quota {0} is unknown or not the caller's to see")]
+    QuotaNotFound(QuotaId),
+    #[error("there is a quota of the same kind")]
+    QuotaExists,
     #[error("the caller may not change this")]
     Refused(#[from] Refused),
     #[error("the alias belongs to another model")]
@@ -79,6 +85,8 @@ impl Coded for Error {
         match self {
             Self::ModelNotFound(_) => &MODEL_NOT_FOUND,
             Self::ProviderNotFound(_) => &PROVIDER_NOT_FOUND,
+            Self::QuotaNotFound(_) => &QUOTA_NOT_FOUND,
+            Self::QuotaExists => &QUOTA_EXISTS,
             Self::Refused(Refused::Scope(_)) => &codes::INSUFFICIENT_SCOPE,
             Self::Refused(Refused::NotOperator) => &OPERATOR_REQUIRED,
             Self::AliasTaken => &ALIAS_TAKEN,
@@ -96,6 +104,9 @@ impl Coded for Error {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Refused(Refused::Scope(scope)) => Some(format!("This needs the scope {scope}")),
+            Self::QuotaExists => {
+                Some("One with the same subject, model, window and metric exists: change its limit instead.".to_owned())
+            }
             Self::LimitReached { limit } => Some(format!("There are {limit} already, and no more may be made.")),
             Self::VersionMismatch { current } => {
                 Some(format!("The current version is {current}; read it and try again."))
@@ -131,6 +142,7 @@ impl From<db::diesel::result::Error> for Error {
         match db::Error::from(error) {
             db::Error::Conflict { constraint } if constraint == "models_alias_key" => Self::AliasTaken,
             db::Error::Conflict { constraint } if constraint == "providers_name_key" => Self::ProviderNameTaken,
+            db::Error::Conflict { constraint } if constraint == "quotas_key" => Self::QuotaExists,
             db::Error::Reference { constraint }
                 if ["routes_provider_fkey", "routes_own_provider_fkey"].contains(&constraint.as_str()) =>
             {

@@ -1,12 +1,13 @@
 -- Limits of usage, what is used of them, and a record of every call.
 
--- `org_id` NULL: for every organization, each by itself. `subject_id` NULL: for each team, user or key by itself.
+-- `org_id` NULL: set by the operator, for one organization (`subject_id`) or for every one, each by itself. `subject_id` NULL:
+-- for each team, user or key by itself.
 CREATE TABLE quotas (
     id            uuid PRIMARY KEY,
     org_id        uuid,
     name          text CHECK (length(name) BETWEEN 1 AND 100),
     subject       text NOT NULL CHECK (subject IN ('organization', 'team', 'user', 'api_key')),
-    subject_id    uuid CHECK (subject_id IS NULL OR subject <> 'organization'),
+    subject_id    uuid CHECK (subject_id IS NULL OR (subject = 'organization') = (org_id IS NULL)),
     model         text CHECK (length(model) BETWEEN 1 AND 200),
     period        text NOT NULL CHECK (period IN ('minute', 'day', 'month')),
     metric        text NOT NULL CHECK (metric IN ('requests', 'tokens', 'cost_nano_usd')),
@@ -24,7 +25,9 @@ CREATE INDEX quotas_page_idx ON quotas (org_id, created_at, id);
 SELECT protect_table('quotas', 'org_id = app_org()');
 DO $$
 BEGIN
-    EXECUTE format('CREATE POLICY installation ON quotas FOR SELECT TO %I USING (org_id IS NULL)', service_role('app'));
+    EXECUTE format(
+        'CREATE POLICY installation ON quotas FOR SELECT TO %I USING (org_id IS NULL AND (subject_id IS NULL OR subject_id = app_org()))',
+        service_role('app'));
 END
 $$;
 

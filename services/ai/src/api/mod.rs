@@ -10,6 +10,7 @@ mod messages;
 mod models;
 mod openai_models;
 mod providers;
+mod quotas;
 mod responses;
 
 use std::time::Duration;
@@ -62,7 +63,17 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::patch().to(providers::update))
                 .route(web::delete().to(providers::delete)),
         )
-        .service(web::resource("/v1/ai/providers/{id}/test").route(web::post().to(providers::test)));
+        .service(web::resource("/v1/ai/providers/{id}/test").route(web::post().to(providers::test)))
+        .service(
+            web::resource("/v1/ai/quotas").route(web::get().to(quotas::list)).route(web::post().to(quotas::create)),
+        )
+        .service(
+            web::resource("/v1/ai/quotas/{id}")
+                .route(web::get().to(quotas::get))
+                .route(web::patch().to(quotas::update))
+                .route(web::delete().to(quotas::delete)),
+        )
+        .service(web::resource("/v1/ai/quotas/{id}/subjects").route(web::get().to(quotas::subjects)));
 }
 
 #[derive(OpenApi)]
@@ -90,7 +101,13 @@ pub fn routes(config: &mut ServiceConfig) {
         providers::get,
         providers::update,
         providers::delete,
-        providers::test
+        providers::test,
+        quotas::list,
+        quotas::create,
+        quotas::get,
+        quotas::update,
+        quotas::delete,
+        quotas::subjects
     ),
     modifiers(&Bearer)
 )]

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{caller::Caller, window::Period};
+use super::{
+    caller::Caller,
+    window::{Period, Window},
+};
 
 /// The largest share of what is left that one replica takes in advance: a 16th. Enough to admit many calls without asking
 /// the database; little enough that a replica which sits on its share (or dies with it) hardly matters to the others.
@@ -37,46 +40,68 @@ impl Metric {
     }
 }
 
-/// Whose usage is counted. `None`: that of each team, user or key by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Subject {
+/// Whose usage is counted, without saying which one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectKind {
     /// Everybody's together.
     Organization,
     /// That of a team's members together.
+    Team,
+    User,
+    ApiKey,
+}
+
+impl SubjectKind {
+    pub const ALL: [Self; 4] = [Self::Organization, Self::Team, Self::User, Self::ApiKey];
+
+    /// In the API and the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Organization => "organization",
+            Self::Team => "team",
+            Self::User => "user",
+            Self::ApiKey => "api_key",
+        }
+    }
+}
+
+/// Whose usage is counted. `None`: that of each organization, team, user or key by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// The one that it is a quota of, or, for quotas of the installation, any.
+    Organization(Option<OrgId>),
     Team(Option<TeamId>),
     User(Option<UserId>),
     ApiKey(Option<ApiKeyId>),
 }
 
 impl Subject {
-    /// In the API and the database.
-    pub const fn kind(self) -> &'static str {
-        match self {
-            Self::Organization => "organization",
-            Self::Team(_) => "team",
-            Self::User(_) => "user",
-            Self::ApiKey(_) => "api_key",
+    pub fn new(kind: SubjectKind, id: Option<Uuid>) -> Self {
+        match kind {
+            SubjectKind::Organization => Self::Organization(id.map(OrgId::from_uuid)),
+            SubjectKind::Team => Self::Team(id.map(TeamId::from_uuid)),
+            SubjectKind::User => Self::User(id.map(UserId::from_uuid)),
+            SubjectKind::ApiKey => Self::ApiKey(id.map(ApiKeyId::from_uuid)),
         }
     }
 
-    /// The one team, user or key.
+    pub const fn kind(self) -> SubjectKind {
+        match self {
+            Self::Organization(_) => SubjectKind::Organization,
+            Self::Team(_) => SubjectKind::Team,
+            Self::User(_) => SubjectKind::User,
+            Self::ApiKey(_) => SubjectKind::ApiKey,
+        }
+    }
+
+    /// The one organization, team, user or key.
     pub fn id(self) -> Option<Uuid> {
         match self {
-            Self::Organization => None,
+            Self::Organization(id) => id.map(OrgId::uuid),
             Self::Team(id) => id.map(TeamId::uuid),
             Self::User(id) => id.map(UserId::uuid),
             Self::ApiKey(id) => id.map(ApiKeyId::uuid),
-        }
-    }
-
-    /// From [`kind`](Self::kind) and [`id`](Self::id); `None` for what is neither.
-    pub fn new(kind: &str, id: Option<Uuid>) -> Option<Self> {
-        match (kind, id) {
-            ("organization", None) => Some(Self::Organization),
-            ("team", id) => Some(Self::Team(id.map(TeamId::from_uuid))),
-            ("user", id) => Some(Self::User(id.map(UserId::from_uuid))),
-            ("api_key", id) => Some(Self::ApiKey(id.map(ApiKeyId::from_uuid))),
-            _ => None,
         }
     }
 
@@ -86,7 +111,9 @@ impl Subject {
             wanted.is_none_or(|wanted| wanted == *found)
         }
         match self {
-            Self::Organization => vec![caller.org.uuid()],
+            Self::Organization(id) => {
+                Some(caller.org).filter(|org| fits(id, org)).map(OrgId::uuid).into_iter().collect()
+            }
             Self::Team(id) => teams.iter().filter(|team| fits(id, team)).map(|team| team.uuid()).collect(),
             Self::User(id) => Some(caller.user).filter(|user| fits(id, user)).map(UserId::uuid).into_iter().collect(),
             Self::ApiKey(id) => caller.api_key.filter(|key| fits(id, key)).map(ApiKeyId::uuid).into_iter().collect(),
@@ -126,7 +153,55 @@ pub struct QuotaEdit {
     pub enabled: Option<bool>,
 }
 
+/// A quota as somebody asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaSpec {
+    pub name: Option<String>,
+    pub subject: Subject,
+    pub model: Option<String>,
+    pub period: Period,
+    pub metric: Metric,
+    pub limit: i64,
+    pub thresholds: Vec<u8>,
+    pub enabled: bool,
+}
+
+/// Where a window of a quota stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Who is counted.
+    pub subject: Uuid,
+    pub window: Window,
+    pub used: i64,
+    /// Held for calls in flight and those about to come.
+    pub reserved: i64,
+}
+
 impl Quota {
+    /// `owner` is an organization, or `None` for the installation.
+    pub fn create(id: QuotaId, owner: Option<OrgId>, spec: QuotaSpec, now: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            org: owner,
+            name: spec.name,
+            subject: spec.subject,
+            model: spec.model,
+            period: spec.period,
+            metric: spec.metric,
+            limit: spec.limit,
+            thresholds: normal(spec.thresholds),
+            enabled: spec.enabled,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// Whose windows somebody sees who may see the quota: the one that it counts, or the caller's own.
+    pub fn seen_by(&self, caller: &Caller, teams: &[TeamId]) -> Vec<Uuid> {
+        self.subject.id().map_or_else(|| self.subject.counted(caller, teams), |id| vec![id])
+    }
+
     /// Whether calls of `alias` count.
     pub fn counts_model(&self, alias: &str) -> bool {
         self.model.as_deref().is_none_or(|model| model == alias)
@@ -189,7 +264,7 @@ mod tests {
             id: QuotaId::from_uuid(id(1)),
             org: None,
             name: None,
-            subject: Subject::Organization,
+            subject: Subject::Organization(None),
             model: None,
             period: Period::Day,
             metric: Metric::Tokens,
@@ -210,7 +285,7 @@ mod tests {
         let teams = [TeamId::from_uuid(id(4)), TeamId::from_uuid(id(5))];
         let other = id(9);
         for (subject, counted) in [
-            (Subject::Organization, vec![id(1)]),
+            (Subject::Organization(None), vec![id(1)]),
             (Subject::User(None), vec![id(2)]),
             (Subject::User(Some(user)), vec![id(2)]),
             (Subject::User(Some(UserId::from_uuid(other))), vec![]),

@@ -3,13 +3,13 @@
 //! Every transaction locks windows before leases, and windows in the order of their keys, so that none waits for another
 //! in a circle. The sum of a window's leases and its `leased` change together.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use contracts::{OrgId, QuotaId};
 use db::diesel::{
     self, OptionalExtension as _, PgConnection, QueryResult, QueryableByName, RunQueryDsl as _, sql_query,
-    sql_types::{Array, BigInt, Bool, Double, SmallInt, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Bool, Double, Nullable, SmallInt, Timestamptz, Uuid as SqlUuid},
 };
 use uuid::Uuid;
 
@@ -45,6 +45,70 @@ pub fn amount(conn: &mut PgConnection, lease: Uuid) -> QueryResult<Option<i64>> 
     use super::schema::quota_leases as t;
     use diesel::{ExpressionMethods as _, QueryDsl as _};
     t::table.find(lease).filter(t::amount.ge(0)).select(t::amount).first(conn).optional()
+}
+
+/// What is used and leased of windows; those that nobody used are not among them.
+pub fn standings(conn: &mut PgConnection, keys: &[WindowKey]) -> QueryResult<HashMap<WindowKey, (i64, i64)>> {
+    let rows: Vec<StandingRow> = sql_query(
+        "SELECT w.quota_id, w.subject_id, w.started_at, w.used, w.leased FROM quota_windows w \
+         JOIN unnest($1, $2, $3) AS k (quota_id, subject_id, started_at) USING (quota_id, subject_id, started_at)",
+    )
+    .bind::<Array<SqlUuid>, _>(column(keys, |key| key.quota.uuid()))
+    .bind::<Array<SqlUuid>, _>(column(keys, |key| key.subject))
+    .bind::<Array<Timestamptz>, _>(column(keys, |key| key.started_at))
+    .load(conn)?;
+    Ok(rows.into_iter().map(StandingRow::into_entry).collect())
+}
+
+/// The windows of one quota that began at `started_at`, by the subject they count, after `after`, at most `limit`.
+pub fn of_quota(
+    conn: &mut PgConnection,
+    org: OrgId,
+    quota: QuotaId,
+    started_at: DateTime<Utc>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> QueryResult<Vec<(WindowKey, (i64, i64))>> {
+    let rows: Vec<StandingRow> = sql_query(
+        "SELECT quota_id, subject_id, started_at, used, leased FROM quota_windows \
+         WHERE org_id = $1 AND quota_id = $2 AND started_at = $3 AND ($4::uuid IS NULL OR subject_id > $4) \
+         ORDER BY subject_id LIMIT $5",
+    )
+    .bind::<SqlUuid, _>(org.uuid())
+    .bind::<SqlUuid, _>(quota.uuid())
+    .bind::<Timestamptz, _>(started_at)
+    .bind::<Nullable<SqlUuid>, _>(after)
+    .bind::<BigInt, _>(limit)
+    .load(conn)?;
+    Ok(rows.into_iter().map(StandingRow::into_entry).collect())
+}
+
+#[derive(QueryableByName)]
+struct StandingRow {
+    #[diesel(sql_type = SqlUuid)]
+    quota_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    subject_id: Uuid,
+    #[diesel(sql_type = Timestamptz)]
+    started_at: DateTime<Utc>,
+    #[diesel(sql_type = BigInt)]
+    used: i64,
+    #[diesel(sql_type = BigInt)]
+    leased: i64,
+}
+
+impl StandingRow {
+    fn into_entry(self) -> (WindowKey, (i64, i64)) {
+        let quota = QuotaId::from_uuid(self.quota_id);
+        (WindowKey { quota, subject: self.subject_id, started_at: self.started_at }, (self.used, self.leased))
+    }
+}
+
+/// Forgets the windows of a quota that is gone. Its leases expire.
+pub fn delete_windows(conn: &mut PgConnection, quota: QuotaId) -> QueryResult<()> {
+    use super::schema::quota_windows as t;
+    use diesel::{ExpressionMethods as _, QueryDsl as _};
+    diesel::delete(t::table.filter(t::quota_id.eq(quota.uuid()))).execute(conn).map(drop)
 }
 
 /// Adds `granted` to a lease (made when there is none) and lets it live for `life` from now. The window must be locked.

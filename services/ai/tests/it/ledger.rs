@@ -26,7 +26,7 @@ async fn a_call_is_recorded_once_and_counted_in_every_quota() {
         (Period::Day, Metric::Tokens, 10_000),
         (Period::Month, Metric::CostNanoUsd, 1_000_000_000),
     ] {
-        world.quota(Subject::Organization, period, metric, limit).await;
+        world.quota(Subject::Organization(None), period, metric, limit).await;
     }
     let replica = world.replica_with(Settings { durability: Durability::Batch, ..quick() });
     let reservation = world.reserve(&replica, 100).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_call_is_recorded_once_and_counted_in_every_quota() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reservation_that_never_reached_a_provider_goes_back_whole() {
     let world = World::new().await;
-    world.quota(Subject::Organization, Period::Day, Metric::Tokens, 100).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Tokens, 100).await;
     let replica = world.replica();
     for _ in 0..20 {
         drop(world.reserve(&replica, 100).await.unwrap());
@@ -62,7 +62,7 @@ async fn a_reservation_that_never_reached_a_provider_goes_back_whole() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_quotas_or_none() {
     let world = World::new().await;
-    world.quota(Subject::Organization, Period::Day, Metric::Tokens, 1_000).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Tokens, 1_000).await;
     world.quota(Subject::User(None), Period::Day, Metric::Tokens, 50).await;
     let replica = world.replica();
     let refusal = world.reserve(&replica, 51).await.err().unwrap();
@@ -77,7 +77,7 @@ async fn all_quotas_or_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_foreseen_is_booked_and_shuts_the_door() {
     let world = World::new().await;
-    world.quota(Subject::Organization, Period::Day, Metric::Tokens, 100).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Tokens, 100).await;
     let replica = world.replica_with(Settings { durability: Durability::Batch, ..quick() });
     world.reserve(&replica, 10).await.unwrap().settle(spent(500)).await;
     assert_eq!(world.windows().await.0, 500);
@@ -105,8 +105,8 @@ async fn two_replicas_in_parallel_never_over_spend_what_could_be_foreseen() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let world = Arc::new(World::new().await);
-    world.quota(Subject::Organization, Period::Day, Metric::Tokens, LIMIT).await;
-    world.quota(Subject::Organization, Period::Month, Metric::Requests, CALLS).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Tokens, LIMIT).await;
+    world.quota(Subject::Organization(None), Period::Month, Metric::Requests, CALLS).await;
     world.quota(Subject::User(None), Period::Month, Metric::Tokens, LIMIT / 3).await;
     let replicas = [Arc::new(world.replica()), Arc::new(world.replica())];
     let people = [world.caller, world.colleague(), world.colleague(), world.colleague()];
@@ -167,7 +167,7 @@ async fn two_replicas_in_parallel_never_over_spend_what_could_be_foreseen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_is_used_to_the_last_token_across_replicas() {
     let world = Arc::new(World::new().await);
-    world.quota(Subject::Organization, Period::Day, Metric::Requests, 100).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Requests, 100).await;
     let replicas = [Arc::new(world.replica()), Arc::new(world.replica())];
     let mut calls = JoinSet::new();
     for n in 0..300 {
@@ -194,7 +194,7 @@ async fn a_limit_is_used_to_the_last_token_across_replicas() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_slices_of_a_replica_that_died_go_back() {
     let world = World::new().await;
-    world.quota(Subject::Organization, Period::Day, Metric::Tokens, 1_600).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Tokens, 1_600).await;
     let (dead, alive) = (world.replica(), world.replica());
     let taken = world.reserve(&dead, 50).await.unwrap();
     dead.kill().await;
@@ -216,7 +216,7 @@ async fn the_slices_of_a_replica_that_died_go_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_slept_past_its_lease_asks_again() {
     let world = World::new().await;
-    world.quota(Subject::Organization, Period::Day, Metric::Tokens, 1_600).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Tokens, 1_600).await;
     let life = Duration::from_millis(200);
     let settings = || Settings { lease_life: life, lease_idle: Duration::from_mins(1), ..quick() };
     let (sleeper, other) = (world.replica_with(settings()), world.replica());
@@ -236,7 +236,7 @@ async fn a_replica_that_slept_past_its_lease_asks_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_counts_in_the_month_in_which_it_was_admitted() {
     let world = World::new().await;
-    world.quota(Subject::Organization, Period::Month, Metric::Tokens, 1_000).await;
+    world.quota(Subject::Organization(None), Period::Month, Metric::Tokens, 1_000).await;
     let replica = world.replica_with(Settings { durability: Durability::Batch, ..quick() });
     world.clock.set("2026-03-31T23:59:59.5Z".parse().unwrap());
     let march = world.reserve(&replica, 1_000).await.unwrap();
@@ -258,7 +258,7 @@ async fn a_call_counts_in_the_month_in_which_it_was_admitted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_threshold_and_the_first_refusal_are_told_once_a_window() {
     let world = World::new().await;
-    world.quota(Subject::Organization, Period::Minute, Metric::Requests, 10).await;
+    world.quota(Subject::Organization(None), Period::Minute, Metric::Requests, 10).await;
     let replica = world.replica_with(Settings { durability: Durability::Batch, ..quick() });
     for _ in 0..10 {
         world.reserve(&replica, 1).await.unwrap().settle(spent(1)).await;
@@ -306,7 +306,7 @@ async fn a_team_shares_its_quota_and_each_key_has_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_of_one_model_leaves_the_others_alone() {
     let mut world = World::new().await;
-    world.quota_of(Subject::Organization, Some("dear"), Period::Day, Metric::CostNanoUsd, 5_000).await;
+    world.quota_of(Subject::Organization(None), Some("dear"), Period::Day, Metric::CostNanoUsd, 5_000).await;
     let replica = world.replica();
     let _free = world.reserve(&replica, 1_000).await.unwrap();
     world.model = model("dear");
@@ -318,7 +318,7 @@ async fn a_quota_of_one_model_leaves_the_others_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_limit_counts_with_the_next_slice_and_a_deleted_one_not_at_all() {
     let world = World::new().await;
-    let quota = world.quota(Subject::Organization, Period::Day, Metric::Requests, 2).await;
+    let quota = world.quota(Subject::Organization(None), Period::Day, Metric::Requests, 2).await;
     let replica = world.replica();
     let _two = (world.reserve(&replica, 1).await.unwrap(), world.reserve(&replica, 1).await.unwrap());
     assert!(world.reserve(&replica, 1).await.is_err());
@@ -359,7 +359,7 @@ async fn every_durability_records_everything_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_lost_answer_took_is_found_again() {
     let world = World::new().await;
-    world.quota(Subject::Organization, Period::Day, Metric::Requests, 10).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Requests, 10).await;
     let replica = world.replica_with(Settings { lease_idle: Duration::from_mins(1), ..quick() });
     let _one = world.reserve(&replica, 1).await.unwrap();
     // As if a take of nine had committed and its answer had not arrived.

@@ -112,7 +112,7 @@ impl World {
             )
             .bind::<sql_types::Uuid, _>(id)
             .bind::<sql_types::Uuid, _>(org)
-            .bind::<sql_types::Text, _>(subject.kind())
+            .bind::<sql_types::Text, _>(subject.kind().as_str())
             .bind::<sql_types::Nullable<sql_types::Uuid>, _>(subject.id())
             .bind::<sql_types::Nullable<sql_types::Text>, _>(model)
             .bind::<sql_types::Text, _>(period.as_str())

@@ -38,7 +38,7 @@ fn spooled(dir: &Path) -> usize {
 async fn usage_waits_on_disk_while_the_database_is_down_and_outlives_the_process() {
     let (dir, spool) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (world, mut server) = World::with_own_postgres(dir.path()).await;
-    world.quota(Subject::Organization, Period::Day, Metric::Tokens, 160_000).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Tokens, 160_000).await;
     let replica = world.replica_with(settings(spool.path()));
     calls(&world, &replica, 3).await;
 
@@ -76,7 +76,7 @@ async fn usage_waits_on_disk_while_the_database_is_down_and_outlives_the_process
 async fn a_database_that_hangs_holds_nobody_up_who_is_within_their_slice() {
     let (dir, spool) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (world, mut server) = World::with_own_postgres(dir.path()).await;
-    world.quota(Subject::Organization, Period::Day, Metric::Tokens, 160_000).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Tokens, 160_000).await;
     let replica = world.replica_with(settings(spool.path()));
     calls(&world, &replica, 1).await;
     server.pause();
@@ -94,7 +94,7 @@ async fn a_database_that_hangs_holds_nobody_up_who_is_within_their_slice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_spool_that_is_read_twice_counts_once() {
     let (world, spool) = (World::new().await, tempfile::tempdir().unwrap());
-    world.quota(Subject::Organization, Period::Day, Metric::Tokens, 160_000).await;
+    world.quota(Subject::Organization(None), Period::Day, Metric::Tokens, 160_000).await;
     let replica = world.replica_with(settings(spool.path()));
     // What makes the database refuse everything, and is mended later.
     world.execute("ALTER TABLE ai.usage_records RENAME TO usage_records_away").await;

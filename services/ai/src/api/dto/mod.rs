@@ -3,6 +3,7 @@
 pub mod models;
 pub mod prices;
 pub mod providers;
+pub mod quotas;
 
 use kit::http::Patch;
 use validator::ValidationError;
