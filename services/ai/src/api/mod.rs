@@ -12,6 +12,7 @@ mod openai_models;
 mod providers;
 mod quotas;
 mod responses;
+mod usage;
 
 use std::time::Duration;
 
@@ -73,7 +74,10 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::patch().to(quotas::update))
                 .route(web::delete().to(quotas::delete)),
         )
-        .service(web::resource("/v1/ai/quotas/{id}/subjects").route(web::get().to(quotas::subjects)));
+        .service(web::resource("/v1/ai/quotas/{id}/subjects").route(web::get().to(quotas::subjects)))
+        .service(web::resource("/v1/ai/usage").route(web::get().to(usage::get)))
+        .service(web::resource("/v1/ai/usage/records").route(web::get().to(usage::records)))
+        .service(web::resource("/v1/ai/usage/forecast").route(web::get().to(usage::forecast)));
 }
 
 #[derive(OpenApi)]
@@ -107,7 +111,10 @@ pub fn routes(config: &mut ServiceConfig) {
         quotas::get,
         quotas::update,
         quotas::delete,
-        quotas::subjects
+        quotas::subjects,
+        usage::get,
+        usage::records,
+        usage::forecast
     ),
     modifiers(&Bearer)
 )]

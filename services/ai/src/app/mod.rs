@@ -23,6 +23,7 @@ mod live_answer;
 mod model_routes;
 mod refusals;
 mod replay;
+pub mod report_usage;
 pub mod reseal_keys;
 pub mod stream_chat;
 mod tally;

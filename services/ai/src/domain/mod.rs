@@ -3,13 +3,16 @@
 pub mod access;
 pub mod caller;
 pub mod chat;
+pub mod csv;
 pub mod definition;
 pub mod embedding;
 pub mod fit;
+pub mod forecast;
 pub mod model;
 pub mod money;
 pub mod provider;
 pub mod quota;
+pub mod report;
 pub mod team;
 pub mod tokens;
 pub mod usage;

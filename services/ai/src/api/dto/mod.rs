@@ -4,6 +4,7 @@ pub mod models;
 pub mod prices;
 pub mod providers;
 pub mod quotas;
+pub mod usage;
 
 use kit::http::Patch;
 use validator::ValidationError;
