@@ -224,6 +224,10 @@ pub(super) fn render(route: Route, reply: &Reply, seen: &Seen) -> Rendered {
             Rendered::new(route, *status, content_type, Body::Whole(body.clone()))
         }
         Content::Huge(bytes) => Rendered::new(route, 200, "application/json", Body::Whole(vec![b' '; *bytes])),
+        Content::Heartbeats => {
+            let body = Body::Endless(Vec::new(), b": alive\n\n".to_vec());
+            Rendered::new(route, 200, "text/event-stream", body)
+        }
         Content::Hangup => Rendered::new(route, 0, "", Body::Nothing),
         Content::Endless if streams => {
             let answer = Answer { text: Some("again and ".repeat(8)), ..Answer::default() };

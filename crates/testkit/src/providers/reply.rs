@@ -38,6 +38,8 @@ pub(super) enum Content {
     Huge(usize),
     /// A stream that never ends; whole, a body that never ends.
     Endless,
+    /// Comments of a stream that says nothing.
+    Heartbeats,
     /// The connection is closed without a word.
     Hangup,
 }
@@ -162,6 +164,11 @@ impl Reply {
     /// No answer: the connection is closed.
     pub fn hangup() -> Self {
         Self::new(Content::Hangup)
+    }
+
+    /// A stream of comments, one every `pace`, and nothing else.
+    pub fn heartbeats(pace: Duration) -> Self {
+        Self::new(Content::Heartbeats).every(pace)
     }
 
     fn answer(mut self, change: impl FnOnce(&mut Answer)) -> Self {

@@ -6,10 +6,11 @@
 //!
 //! | part of a request | OpenAI | Anthropic | Gemini |
 //! | --- | --- | --- | --- |
-//! | system and developer messages | yes; `developer` becomes `system` at other hosts than OpenAI's | `system`, or in place after the first turn | `systemInstruction` |
+//! | system and developer messages | yes; `developer` becomes `system` at other hosts than OpenAI's | `system`; those between turns stay there for callers of messages | `systemInstruction` |
 //! | `name` of a message | yes | warned | warned |
 //! | text | yes | yes | yes |
 //! | image by URL / inline / file id | yes / yes / refused | yes / yes / yes | `fileData` / yes / `fileData` |
+//! | `detail` of an image | yes | warned | warned |
 //! | audio | yes | refused | `inlineData` |
 //! | file by URL / inline / file id | refused / yes / yes | yes / PDF and plain text / yes | `fileData` / yes / `fileData` |
 //! | `cache_control` | warned (it caches by itself) | yes | warned (it caches by itself) |
@@ -23,8 +24,8 @@
 //! | `tool_choice` | yes | yes | yes |
 //! | `parallel_tool_calls` | yes | `disable_parallel_tool_use` | warned when false |
 //! | `max_tokens` | `max_completion_tokens` at OpenAI, `max_tokens` elsewhere | yes; always sent | `maxOutputTokens` |
-//! | `temperature`, `top_p` | yes | API version 2023-06-01 | yes |
-//! | `top_k` | warned at OpenAI, sent elsewhere | API version 2023-06-01 | yes |
+//! | `temperature`, `top_p` | yes | by API version 2023-06-01; warned with thinking | yes |
+//! | `top_k` | warned at OpenAI, sent elsewhere | as `temperature` | yes |
 //! | penalties, `seed` | yes | warned | yes |
 //! | `logit_bias` | yes | warned | warned |
 //! | `n` | yes | refused above 1 | `candidateCount` |
@@ -32,11 +33,14 @@
 //! | `stop` | yes | `stop_sequences` | `stopSequences` |
 //! | JSON schema | yes | `output_config.format` | `responseJsonSchema` |
 //! | JSON object | yes | ≈ a sentence in `system`, warned | `responseMimeType` |
-//! | reasoning effort | yes | `output_config.effort`, adaptive thinking | `thinkingLevel` |
+//! | reasoning effort | yes | `output_config.effort`, adaptive thinking unless a tool is forced | `thinkingLevel`, before Gemini 3 a budget |
 //! | reasoning budget | ≈ effort, warned | `thinking.budget_tokens` | `thinkingBudget` |
 //! | `user` | yes | `metadata.user_id` | warned |
 //! | `metadata` | yes | warned | warned |
 //! | `extra` | of its own family | of its own family | warned |
+//!
+//! Of an answer, what tools of the provider's own made, citations, pictures and sound are not carried: with a warning in a
+//! whole answer, without one in a stream, where it would come too late.
 //!
 //! A stream always asks for its usage. Nothing here retries: that is routing's.
 

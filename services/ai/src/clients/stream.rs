@@ -46,12 +46,16 @@ pub(super) async fn open(
         decoder,
         ready: VecDeque::new(),
         failure: None,
-        deadline,
+        deadline: Some(deadline),
         idle: attempt.deadlines.idle,
+        begun: false,
         over: false,
     };
     match running.next().await {
-        Some(Ok(first)) => running.ready.push_front(first),
+        Some(Ok(first)) => {
+            running.ready.push_front(first);
+            (running.begun, running.deadline) = (true, None);
+        }
         Some(Err(failure)) => return Err(failure),
         None => return Err(Failure::new(Kind::Malformed).caused_by("an empty stream")),
     }
@@ -81,8 +85,11 @@ struct Running<D> {
     ready: VecDeque<ChatEvent>,
     /// Comes after what is ready.
     failure: Option<Failure>,
-    deadline: Instant,
+    /// Of the next item, from when it is first waited for: a reader who takes its time is not the provider's fault.
+    deadline: Option<Instant>,
     idle: Duration,
+    /// The first event has come. Heartbeats before it do not make its time longer.
+    begun: bool,
     over: bool,
 }
 
@@ -108,10 +115,13 @@ impl<D: Decoder> Running<D> {
     /// Reads until one item is there, or the end.
     async fn advance(&mut self) -> Result<(), Failure> {
         if let Some(item) = self.sse.next()? {
-            self.deadline = Instant::now() + self.idle;
+            if self.begun {
+                self.deadline = None;
+            }
             return self.take(item).await;
         }
-        match timeout_at(self.deadline, self.body.chunk()).await {
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + self.idle);
+        match timeout_at(deadline, self.body.chunk()).await {
             Ok(Ok(Some(bytes))) => self.sse.push(&bytes),
             Ok(Ok(None)) => {
                 self.over = true;

@@ -252,6 +252,32 @@ async fn a_slow_stream_that_goes_on_is_no_timeout() {
 }
 
 #[tokio::test]
+async fn heartbeats_are_no_first_event() {
+    let fake = FakeProvider::start().await;
+    for kind in KINDS {
+        let deadlines = Deadlines { first_byte: Duration::from_millis(200), ..PATIENT };
+        let failure = streamed(&fake, kind, Reply::heartbeats(Duration::from_millis(20)), deadlines).await;
+        assert_eq!(failure.kind, Kind::Timeout);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_may_take_longer_than_the_provider() {
+    let fake = FakeProvider::start().await;
+    for kind in KINDS {
+        let (provider, gate) = (provider(&fake, kind), Gate::new());
+        fake.next(Reply::text("one two").held_after(1, &gate));
+        let deadlines = Deadlines { idle: Duration::from_millis(200), ..PATIENT };
+        let mut stream = providers().stream(attempt(&provider, deadlines), &ask("?")).await.unwrap();
+        assert!(matches!(stream.next().await, Some(Ok(ChatEvent::Started { .. }))));
+        tokio::time::sleep(deadlines.idle * 2).await;
+        gate.open();
+        let rest: Vec<_> = stream.collect().await;
+        assert_eq!(rest.last().unwrap().as_ref().unwrap(), &ChatEvent::Ended, "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_stops_reading_ends_the_call() {
     let fake = FakeProvider::start().await;
     for (turn, kind) in KINDS.into_iter().enumerate() {

@@ -225,7 +225,6 @@ pub(super) async fn events(stream: super::ChatStream) -> Vec<ChatEvent> {
 }
 
 /// A stream's events, put together as a whole answer.
-#[expect(clippy::too_many_lines, reason = "one match arm per event")]
 pub(super) fn assemble(events: Vec<ChatEvent>) -> Completion {
     let mut answer = Completion {
         id: None,

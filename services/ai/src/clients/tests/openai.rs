@@ -141,3 +141,19 @@ async fn models_are_listed() {
     assert_eq!(providers().models(&provider, PATIENT.total).await.unwrap(), ["gpt-fake", "gpt-fake-mini"]);
     fake.assert_clean();
 }
+
+#[tokio::test]
+async fn only_who_is_trusted_sees_our_traces() {
+    use kit::{Environment, config::TelemetrySettings, telemetry};
+    use tracing::Instrument as _;
+
+    let settings = TelemetrySettings { log: "error".into(), otlp_endpoint: None, trace_ratio: 1.0, sentry_dsn: None };
+    telemetry::init(&settings, "ai", Environment::Development);
+    let fake = FakeProvider::start().await;
+    for trusted in [true, false] {
+        let provider = Provider { trusted, ..provider(&fake, ProviderKind::Openai) };
+        let call = async { providers().complete(attempt(&provider, PATIENT), &ask("?")).await.unwrap() };
+        call.instrument(tracing::error_span!("a call")).await;
+        assert_eq!(fake.last_request().headers.contains_key("traceparent"), trusted);
+    }
+}
