@@ -65,7 +65,8 @@ mod tests {
             let back = read(&line(&cells));
             prop_assert_eq!(back.len(), cells.len());
             for (back, cell) in back.iter().zip(&cells) {
-                prop_assert!(back == cell || *back == format!("'{cell}"));
+                let quoted = format!("'{cell}");
+                prop_assert!(*back == *cell || *back == quoted);
                 let plain = back.parse::<i64>().is_ok() || !back.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
                 prop_assert!(plain, "{:?}", back);
             }
