@@ -30,6 +30,8 @@ pub struct Config {
     pub built_in: Vec<BuiltIn>,
     /// How long models are believed without asking the database again.
     pub catalog_fresh: Duration,
+    /// Between two looks for keys that are sealed with an old master key.
+    pub reseal_interval: Duration,
     pub calls: CallSettings,
     pub ledger: ledger::Settings,
 }
@@ -68,6 +70,13 @@ impl Settings for Config {
                     "BRAINOPS_AI_CATALOG_FRESH_MS",
                     "How long models are believed without asking the database again; announced changes count at once.",
                     "30000",
+                )
+                .0,
+            reseal_interval: env
+                .or::<Millis>(
+                    "BRAINOPS_AI_RESEAL_INTERVAL_MS",
+                    "Between two looks for keys of providers that are sealed with an old master key.",
+                    "60000",
                 )
                 .0,
             calls: Settings::read(env),

@@ -85,7 +85,7 @@ impl Service for Ai {
         let tasks = vec![
             catalog.task(),
             events::models(&catalog, &broker),
-            jobs::reseal(&state),
+            jobs::reseal(&state, config.reseal_interval),
             Relay::new(&db, &broker).task(),
             db.upkeep(),
             ledger.task(),

@@ -6,11 +6,8 @@ use kit::{CancellationToken, Task};
 
 use crate::{app::reseal_keys::reseal_keys, state::AppState};
 
-/// Between two looks at the keys; a rotation of the master keys waits this long at most.
-const RESEAL: Duration = Duration::from_mins(1);
-
-/// Seals the keys of providers anew after the master keys were rotated.
-pub fn reseal(state: &AppState) -> Task {
+/// Seals the keys of providers anew after the master keys were rotated; `interval` is the time between two looks.
+pub fn reseal(state: &AppState, interval: Duration) -> Task {
     let state = state.clone();
     Task::new("ai.reseal", async move |stop: CancellationToken| {
         loop {
@@ -22,7 +19,7 @@ pub fn reseal(state: &AppState) -> Task {
                     "The keys of providers cannot be looked at; it will be tried again"
                 ),
             }
-            if stop.run_until_cancelled(tokio::time::sleep(RESEAL)).await.is_none() {
+            if stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_none() {
                 return Ok(());
             }
         }

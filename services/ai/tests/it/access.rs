@@ -1,0 +1,149 @@
+//! Who may do what: every operation of the document × {no token, each role, another tenant}.
+
+use ai::Ai;
+use contracts::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::{Actor, Operation, operations};
+
+use crate::support::{Stage, model};
+
+/// What a row's request is about.
+struct Subject {
+    model: String,
+    provider: String,
+}
+
+struct Row {
+    method: &'static str,
+    path: &'static str,
+    body: fn(&Subject) -> Option<Value>,
+    /// What viewer, member, admin and owner of the organization get, one after the other.
+    roles: [u16; 4],
+    /// What the owner of another organization gets.
+    stranger: u16,
+}
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    body: fn(&Subject) -> Option<Value>,
+    roles: [u16; 4],
+    stranger: u16,
+) -> Row {
+    Row { method, path, body, roles, stranger }
+}
+
+/// Nobody has this model, so whoever may call models at all gets 404.
+const CALLS: [u16; 4] = [403, 404, 404, 404];
+
+/// In this order: what is deleted is needed before.
+const MATRIX: &[Row] = &[
+    row("POST", "/v1/chat/completions", |_| Some(chat()), CALLS, 404),
+    row("POST", "/v1/responses", |_| Some(json!({"model": "none", "input": "x"})), CALLS, 404),
+    row("POST", "/v1/messages", |_| Some(message()), CALLS, 404),
+    row(
+        "POST",
+        "/v1/messages/count_tokens",
+        |_| Some(json!({"model": "none", "messages": message()["messages"]})),
+        CALLS,
+        404,
+    ),
+    row("POST", "/v1/embeddings", |_| Some(json!({"model": "none", "input": "x"})), CALLS, 404),
+    row("GET", "/v1/models", |_| None, [200; 4], 200),
+    row("GET", "/v1/models/{model}", |_| None, [404; 4], 404),
+    row("GET", "/v1/ai/models", |_| None, [200; 4], 200),
+    row("POST", "/v1/ai/models", |subject| Some(model(&unique(), &subject.provider)), [403, 403, 201, 201], 422),
+    row("GET", "/v1/ai/models/{id}", |_| None, [200; 4], 404),
+    row("PATCH", "/v1/ai/models/{id}", |_| Some(json!({})), [403, 403, 200, 200], 404),
+    row("DELETE", "/v1/ai/models/{id}", |_| None, [403, 403, 204, 204], 404),
+    row("GET", "/v1/ai/providers", |_| None, [403, 403, 200, 200], 200),
+    row("POST", "/v1/ai/providers", |_| Some(json!({"name": unique(), "kind": "openai"})), [403, 403, 201, 201], 201),
+    row("GET", "/v1/ai/providers/{id}", |_| None, [403, 403, 200, 200], 404),
+    row("PATCH", "/v1/ai/providers/{id}", |_| Some(json!({})), [403, 403, 200, 200], 404),
+    row("POST", "/v1/ai/providers/{id}/test", |_| Some(json!({})), [403, 403, 200, 200], 404),
+    // The models that were made above still need it.
+    row("DELETE", "/v1/ai/providers/{id}", |_| None, [403, 403, 409, 409], 404),
+];
+
+fn chat() -> Value {
+    json!({"model": "none", "messages": [{"role": "user", "content": "x"}]})
+}
+
+fn message() -> Value {
+    json!({"model": "none", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]})
+}
+
+fn unique() -> String {
+    format!("x-{}", Actor::new(Role::Owner).user)
+}
+
+#[test]
+fn no_route_is_left_out() {
+    let mut rows: Vec<_> =
+        MATRIX.iter().map(|row| Operation { method: row.method, path: row.path.to_owned() }).collect();
+    rows.sort();
+    assert_eq!(rows, operations::<Ai>());
+    // And no route is left out of the document.
+    let table = include_str!("../../src/api/mod.rs");
+    assert_eq!(table.matches(".to(").count(), MATRIX.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_matrix_holds() {
+    let stage = Stage::start().await;
+    let owner = Actor::new(Role::Owner);
+    let stranger = Actor::new(Role::Owner);
+    let actors = [Role::Viewer, Role::Member, Role::Admin].map(|role| owner.colleague(role));
+    let actors = [actors.as_slice(), &[owner]].concat();
+    // A name that nobody has: nothing leaves this machine.
+    let provider = stage.provider(&owner, &json!({"base_url": "https://provider.invalid/v1"})).await;
+    let made: Value = stage.app.post("/v1/ai/models", &owner, &model("m", &provider)).await.json(201);
+    let subject = Subject { model: made["id"].as_str().unwrap().to_owned(), provider };
+
+    for row in MATRIX {
+        let id = if row.path.contains("providers") { &subject.provider } else { &subject.model };
+        let path = row.path.replace("{id}", id).replace("{model}", "none");
+        let method = Method::from_bytes(row.method.as_bytes()).unwrap();
+        let send = |actor: Option<&Actor>| {
+            let token = actor.map(|actor| stage.app.auth.token(actor));
+            let (app, method, path, body) = (&stage.app, method.clone(), &path, (row.body)(&subject));
+            async move { app.send(method, path, token.as_deref(), body.as_ref()).await }
+        };
+        let nobody = send(None).await;
+        assert_eq!(nobody.status, 401, "{} {}: {}", row.method, row.path, nobody.text());
+        assert!(nobody.header("www-authenticate").is_some());
+        let answer = send(Some(&stranger)).await;
+        assert_eq!(answer.status, row.stranger, "{} {} as a stranger: {}", row.method, row.path, answer.text());
+        for (actor, expected) in actors.iter().zip(row.roles) {
+            let answer = send(Some(actor)).await;
+            assert_eq!(answer.status, expected, "{} {} as {}: {}", row.method, row.path, actor.role, answer.text());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_without_the_scope_is_refused() {
+    let stage = Stage::start().await;
+    let ann = Actor::new(Role::Owner);
+    let token = stage.app.auth.token_with(&ann, |claims| claims.scope = "ai:read".parse().unwrap());
+    let subject = Subject { model: unique()[2..].to_owned(), provider: unique()[2..].to_owned() };
+    for row in MATRIX.iter().filter(|row| row.method != "GET" || row.path.contains("providers")) {
+        let path = row.path.replace("{id}", &subject.model);
+        let method = Method::from_bytes(row.method.as_bytes()).unwrap();
+        let answer = stage.app.send(method, &path, Some(&token), (row.body)(&subject).as_ref()).await;
+        assert_eq!(answer.status, 403, "{} {}: {}", row.method, row.path, answer.text());
+        assert!(answer.text().contains("insufficient_scope"), "{}", answer.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_operator_nobody_changes_what_belongs_to_all() {
+    let app = testkit::TestApp::<Ai>::start().await;
+    let body = json!({"name": "p", "kind": "openai", "scope": "global"});
+    for role in Role::ALL {
+        let answer = app.post("/v1/ai/providers", &Actor::new(role), &body).await;
+        let code = if role >= Role::Admin { "operator_required" } else { "insufficient_scope" };
+        assert_eq!(answer.problem(403), code);
+    }
+}

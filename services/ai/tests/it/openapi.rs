@@ -1,0 +1,29 @@
+//! The contracts that others build on.
+
+use ai::Ai;
+use kit::Service as _;
+
+#[test]
+fn every_code_is_known() {
+    let codes = Ai::error_codes();
+    let mut table: Vec<_> = codes.iter().map(|code| format!("{} {} {}", code.status, code.code, code.title)).collect();
+    table.sort();
+    insta::assert_snapshot!(table.join("\n"));
+}
+
+#[test]
+fn every_operation_and_every_field_is_described() {
+    let document = serde_json::to_value(Ai::openapi()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let summary = operation["summary"].as_str().unwrap_or_default();
+            assert!(!summary.is_empty(), "{method} {path} has no summary");
+        }
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for (field, described) in schema["properties"].as_object().into_iter().flatten() {
+            let text = described["description"].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "{name}.{field} has no description");
+        }
+    }
+}
