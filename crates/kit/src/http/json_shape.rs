@@ -173,17 +173,22 @@ fn mend<T: DeserializeOwned>(value: &mut Value, mistake: &Mistake) -> bool {
             Value::from("1970-01-01T00:00:00Z"),
         ]
     };
+    let mut variant = mistake.variant.clone();
     for filler in fillers() {
         if !put(value, &mistake.steps, filler) {
             return false;
         }
         match attempt::<T>(value) {
             Ok(_) => return true,
-            Err(next) if next.steps != mistake.steps && !next.steps.starts_with(&mistake.steps) => return true,
-            Err(_) => {}
+            Err(next) if !next.steps.starts_with(&mistake.steps) => return true,
+            Err(next) => variant = variant.or(next.variant),
         }
     }
-    false
+    // An enum takes nothing but its own names, and says which.
+    variant.is_some_and(|variant| {
+        put(value, &mistake.steps, Value::from(variant))
+            && attempt::<T>(value).map_or_else(|next| !next.steps.starts_with(&mistake.steps), |_| true)
+    })
 }
 
 fn locate<'a>(value: &'a mut Value, steps: &[Step]) -> Option<&'a mut Value> {
@@ -229,6 +234,8 @@ struct Mistake {
     kind: Kind,
     steps: Vec<Step>,
     error: FieldError,
+    /// A name that an enum would have taken.
+    variant: Option<String>,
 }
 
 impl Mistake {
@@ -259,7 +266,9 @@ impl Mistake {
         } else {
             (Kind::Other, "invalid_value", expected(text))
         };
-        Self { kind, error: FieldError::new(display(&steps), code, message), steps }
+        let variant = text.starts_with("unknown variant").then(|| text.split_once("expected ")).flatten();
+        let variant = variant.and_then(|(_, names)| names.split('`').nth(1)).map(str::to_owned);
+        Self { kind, error: FieldError::new(display(&steps), code, message), steps, variant }
     }
 }
 
@@ -309,6 +318,14 @@ mod tests {
         kind: Option<Kind>,
         #[serde(default)]
         lines: Vec<Line>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its shape is used")]
+    struct Parcel {
+        kind: Kind,
+        kinds: Vec<Kind>,
+        count: u32,
     }
 
     #[derive(Debug, Deserialize)]
@@ -365,6 +382,17 @@ mod tests {
                 ("name", "missing"),
             ])
         );
+    }
+
+    #[test]
+    fn a_name_that_an_enum_does_not_know_hides_no_other_misfit() {
+        let Err(Misfit::Shape(errors, fixed)) = parse::<Parcel>(br#"{"kind":7,"kinds":["huge","tiny"],"count":"x"}"#)
+        else {
+            panic!()
+        };
+        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields, ["count", "kind", "kinds[0]", "kinds[1]"]);
+        assert!(fixed.is_some());
     }
 
     #[test]
