@@ -21,10 +21,12 @@ setup: ## Install what is missing: PostgreSQL, RabbitMQ, build tools
 	@scripts/setup.sh
 
 up: setup ## Start everything on this machine and say where it is; Ctrl-C stops it
+	@scripts/fetch-models.sh
 	@cargo run --package standalone --bin brainops -- up
 
 # Not through `cargo run`: what it sets in the environment would make the inner cargo rebuild some crates.
 test: setup ## Run all tests against private PostgreSQL and RabbitMQ servers
+	@scripts/fetch-models.sh --bundled
 	@cargo build --quiet --package localinfra
 	@$(LOCALINFRA) run -- cargo nextest run --workspace $(NEXTEST_ARGS)
 

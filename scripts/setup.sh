@@ -53,7 +53,13 @@ brew=${HOMEBREW_PREFIX:-/opt/homebrew}
     need "PostgreSQL client library (libpq)" "libpq-dev" "postgresql@17"
 any_file /usr/lib/rabbitmq/bin/rabbitmq-server "$brew"/sbin/rabbitmq-server /usr/local/sbin/rabbitmq-server ||
     need "RabbitMQ" "rabbitmq-server" "rabbitmq"
-{ has cc && has make; } || need "C compiler" "build-essential" ""
+{ has cc && has c++ && has make; } || need "C and C++ compilers" "build-essential" ""
+# llama.cpp is built by CMake, and its bindings are made by bindgen, which loads libclang.
+has cmake || need "CMake" "cmake" "cmake"
+{ [ -n "${LIBCLANG_PATH:-}" ] || has llvm-config ||
+    any_file /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* "$brew"/opt/llvm/lib/libclang.dylib \
+        /Library/Developer/CommandLineTools/usr/lib/libclang.dylib; } ||
+    need "libclang" "libclang-dev" "llvm"
 has pkg-config || need "pkg-config" "pkg-config" "pkgconf"
 has curl || need "curl" "curl" "curl"
 has ps || need "ps" "procps" ""

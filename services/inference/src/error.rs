@@ -34,10 +34,10 @@ kit::error_codes! {
     /// The codes that this service adds to those of kit.
     pub static CODES;
 
-    INVALID_REQUEST = "invalid_request", 400, "A field of the request is not acceptable";
-    UNSUPPORTED_PARAMETER = "unsupported_parameter", 400, "A field of the request is not supported here";
+    INVALID_VALUE = "invalid_value", 400, "A field has a value that cannot be";
+    UNSUPPORTED_PARAMETER = "unsupported_parameter", 400, "A field asks for what is not offered here";
     UNSUPPORTED_SCHEMA = "unsupported_schema", 400, "The JSON schema cannot be followed";
-    CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded", 400, "The prompt does not fit into the model's context";
+    CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded", 400, "The input does not fit the model's context window";
     INVALID_API_KEY = "invalid_api_key", 401, "The API key is not valid";
     MODEL_NOT_FOUND = "model_not_found", 404, "There is no such model";
     MODEL_LOADING = "model_loading", 503, "The model is being loaded";
@@ -54,7 +54,7 @@ impl Error {
 impl Coded for Error {
     fn code(&self) -> &'static ErrorCode {
         match self {
-            Self::InvalidRequest { .. } | Self::Template(_) => &INVALID_REQUEST,
+            Self::InvalidRequest { .. } | Self::Template(_) => &INVALID_VALUE,
             Self::Unsupported { .. } => &UNSUPPORTED_PARAMETER,
             Self::UnsupportedSchema { .. } => &UNSUPPORTED_SCHEMA,
             Self::ContextLengthExceeded { .. } => &CONTEXT_LENGTH_EXCEEDED,

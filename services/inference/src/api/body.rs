@@ -89,7 +89,7 @@ impl<T: OpenAi> FromRequest for Body<T> {
 /// OpenAI's clients know no 422 for a field that does not fit.
 fn as_bad_request(problem: Problem) -> Problem {
     if problem.code() == &codes::VALIDATION_FAILED {
-        return Problem::new(&error::INVALID_REQUEST).fields(problem.field_errors().iter().cloned());
+        return Problem::new(&error::INVALID_VALUE).fields(problem.field_errors().iter().cloned());
     }
     problem
 }

@@ -29,7 +29,7 @@ use crate::{
     request_body = ChatCompletionRequest, responses(
     (status = 200, description = "The answer; with `stream` as server-sent events, each a `ChatCompletionChunk`", content(
         (ChatCompletion = "application/json"), (ChatCompletionChunk = "text/event-stream"))),
-    (status = 400, description = "`invalid_request`, `unsupported_parameter`, `unsupported_schema`, `context_length_exceeded`, `malformed_json`", body = ErrorBody),
+    (status = 400, description = "`invalid_value`, `unsupported_parameter`, `unsupported_schema`, `context_length_exceeded`, `malformed_json`", body = ErrorBody),
     (status = 401, description = "`invalid_api_key`", body = ErrorBody),
     (status = 404, description = "`model_not_found`", body = ErrorBody),
     (status = 503, description = "`model_busy`, `model_loading`, `model_unavailable`", body = ErrorBody),

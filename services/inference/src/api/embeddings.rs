@@ -32,7 +32,7 @@ const CUT_TOKENS: HeaderName = HeaderName::from_static("x-brainops-truncated-tok
     (status = 200, description = "The vectors, each of length 1", body = EmbeddingList, headers(
         ("x-brainops-truncated-inputs" = u64, description = "Texts that were too long; their beginning counts"),
         ("x-brainops-truncated-tokens" = u64, description = "Tokens of these texts that were left out"))),
-    (status = 400, description = "`invalid_request`, `malformed_json`", body = ErrorBody),
+    (status = 400, description = "`invalid_value`, `malformed_json`", body = ErrorBody),
     (status = 401, description = "`invalid_api_key`", body = ErrorBody),
     (status = 404, description = "`model_not_found`", body = ErrorBody),
     (status = 503, description = "`model_busy`, `model_loading`, `model_unavailable`", body = ErrorBody),

@@ -26,28 +26,28 @@ async fn every_mistake_is_named() {
     let server = Server::begin(Vec::new()).await.unwrap();
     let refused = async |path: &str, body: &Value| summary(server.ask(path, body).await);
     for (fields, code, param) in [
-        (json!({"max_tokens": -1}), "invalid_request", "max_tokens"),
-        (json!({"max_completion_tokens": 0}), "invalid_request", "max_completion_tokens"),
-        (json!({"max_tokens": 1e30}), "invalid_request", "max_tokens"),
-        (json!({"max_tokens": "many"}), "invalid_request", "max_tokens"),
-        (json!({"n": 5}), "invalid_request", "n"),
-        (json!({"temperature": 3}), "invalid_request", "temperature"),
-        (json!({"stop": ["a", 1]}), "invalid_request", "stop"),
-        (json!({"messages": []}), "invalid_request", "messages"),
-        (json!({"messages": "hi"}), "invalid_request", "messages"),
-        (json!({"messages": [{"role": "king", "content": "hi"}]}), "invalid_request", "messages[0].role"),
-        (json!({"messages": [{"role": "user"}]}), "invalid_request", "messages[0].content"),
+        (json!({"max_tokens": -1}), "invalid_value", "max_tokens"),
+        (json!({"max_completion_tokens": 0}), "invalid_value", "max_completion_tokens"),
+        (json!({"max_tokens": 1e30}), "invalid_value", "max_tokens"),
+        (json!({"max_tokens": "many"}), "invalid_value", "max_tokens"),
+        (json!({"n": 5}), "invalid_value", "n"),
+        (json!({"temperature": 3}), "invalid_value", "temperature"),
+        (json!({"stop": ["a", 1]}), "invalid_value", "stop"),
+        (json!({"messages": []}), "invalid_value", "messages"),
+        (json!({"messages": "hi"}), "invalid_value", "messages"),
+        (json!({"messages": [{"role": "king", "content": "hi"}]}), "invalid_value", "messages[0].role"),
+        (json!({"messages": [{"role": "user"}]}), "invalid_value", "messages[0].content"),
         (json!({"messages": [{"role": "tool", "content": "4", "tool_call_id": "1"}]}), "unsupported_parameter", "messages[0].role"),
         (
             json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]}),
             "unsupported_parameter",
             "messages[0].content[0].type",
         ),
-        (json!({"messages": [{"role": "user", "content": "a\u{0}b"}]}), "invalid_request", "messages[0].content"),
+        (json!({"messages": [{"role": "user", "content": "a\u{0}b"}]}), "invalid_value", "messages[0].content"),
         (json!({"tools": [{"type": "function", "function": {"name": "f"}}]}), "unsupported_parameter", "tools"),
         (json!({"logprobs": true}), "unsupported_parameter", "logprobs"),
         (json!({"logit_bias": {"5": 1}}), "unsupported_parameter", "logit_bias"),
-        (json!({"response_format": {"type": "yaml"}}), "invalid_request", "response_format"),
+        (json!({"response_format": {"type": "yaml"}}), "invalid_value", "response_format"),
         (
             json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "oneOf": []}}}}),
             "unsupported_schema",
@@ -68,7 +68,7 @@ async fn every_mistake_is_named() {
         ("/v1/embeddings", json!({"model": "m", "input": vec!["a"; 2049]}), "input"),
         ("/v1/embeddings", json!({"model": "m", "input": "a", "encoding_format": "hex"}), "encoding_format"),
     ] {
-        let expected = (400, "invalid_request_error".to_owned(), "invalid_request".to_owned(), param.to_owned());
+        let expected = (400, "invalid_request_error".to_owned(), "invalid_value".to_owned(), param.to_owned());
         assert_eq!(refused(path, &body).await, expected, "{body}");
     }
 }
