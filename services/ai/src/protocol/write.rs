@@ -30,10 +30,17 @@ pub fn joined(parts: &[Part], text_of: impl Fn(&Part) -> Option<&str>) -> Option
     joined
 }
 
-/// Adds fields that the answer does not have already.
-pub fn add_missing(answer: &mut Map<String, Value>, extra: &Map<String, Value>) {
+/// Fields of Anthropic's answers, which OpenAI's do not have.
+pub const ANTHROPICS: &[&str] = &["container", "context_management", "diagnostics", "stop_details"];
+/// Fields of OpenAI's answers, which Anthropic's do not have.
+pub const OPENAIS: &[&str] = &["created", "object", "service_tier", "system_fingerprint"];
+
+/// Adds fields of the provider's answer that this one does not have already, but not those of the `foreign` family.
+pub fn add_missing(answer: &mut Map<String, Value>, extra: &Map<String, Value>, foreign: &[&str]) {
     for (name, value) in extra {
-        answer.entry(name.as_str()).or_insert_with(|| value.clone());
+        if !foreign.contains(&name.as_str()) {
+            answer.entry(name.as_str()).or_insert_with(|| value.clone());
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     domain::chat::{ChatRequest, Choice, Completion, Part},
     protocol::{
         Envelope,
-        write::{add_missing, joined},
+        write::{ANTHROPICS, add_missing, joined},
     },
 };
 
@@ -27,7 +27,7 @@ pub fn render(request: &ChatRequest, completion: &Completion, envelope: &Envelop
     if let Some(counted) = &completion.usage {
         answer.insert("usage".into(), usage(counted));
     }
-    add_missing(&mut answer, &completion.extra);
+    add_missing(&mut answer, &completion.extra, ANTHROPICS);
     Value::Object(answer)
 }
 

@@ -154,7 +154,7 @@ impl Chunks {
     fn write(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         match event {
             ChatEvent::Started { extra, .. } => {
-                self.extra.clone_from(extra);
+                write::add_missing(&mut self.extra, extra, write::ANTHROPICS);
                 for own in ["id", "object", "created", "model", "choices", "usage"] {
                     self.extra.remove(own);
                 }

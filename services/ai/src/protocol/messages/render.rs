@@ -7,7 +7,7 @@ use crate::{
     domain::chat::{ChatRequest, Completion, Part, TokenUsage},
     protocol::{
         Envelope,
-        write::{add_missing, arguments_object},
+        write::{OPENAIS, add_missing, arguments_object},
     },
 };
 
@@ -21,7 +21,7 @@ pub fn render(_: &ChatRequest, completion: &Completion, envelope: &Envelope) -> 
     answer.insert("content".into(), content.into());
     answer.insert("stop_reason".into(), choice.map(|choice| stop_reason(&choice.stop, called)).into());
     answer.insert("stop_sequence".into(), choice.and_then(|choice| choice.stop_sequence.clone()).into());
-    add_missing(&mut answer, &completion.extra);
+    add_missing(&mut answer, &completion.extra, OPENAIS);
     Value::Object(answer)
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{render::start, stop_reason, usage};
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
 pub fn encoder(_: &ChatRequest, envelope: Envelope) -> Box<dyn Encoder> {
     Box::new(Blocks {
         envelope,
+        extra: Map::new(),
         started: Start::NotYet,
         open: None,
         next: 0,
@@ -27,6 +28,8 @@ pub fn encoder(_: &ChatRequest, envelope: Envelope) -> Box<dyn Encoder> {
 
 struct Blocks {
     envelope: Envelope,
+    /// Fields of the provider's that the message has as well.
+    extra: Map<String, Value>,
     started: Start,
     open: Option<Open>,
     /// Index of the next block.
@@ -60,6 +63,9 @@ impl Blocks {
     fn write(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         if let ChatEvent::Usage(counted) = event {
             self.usage = *counted;
+        }
+        if let ChatEvent::Started { extra, .. } = event {
+            self.extra.clone_from(extra);
         }
         self.start(matches!(event, ChatEvent::Started { .. }), out);
         match event {
@@ -107,7 +113,8 @@ impl Blocks {
             self.started = Start::Waiting;
         } else if self.started != Start::Done {
             self.started = Start::Done;
-            let message = start(&self.envelope, &self.usage);
+            let mut message = start(&self.envelope, &self.usage);
+            write::add_missing(&mut message, &self.extra, write::OPENAIS);
             write::event(out, "message_start", &json!({"type": "message_start", "message": message}));
         }
     }

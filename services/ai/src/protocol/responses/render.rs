@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::items::{self, Ids};
 use crate::{
     domain::chat::{ChatRequest, Choice, Completion, Part},
-    protocol::{Envelope, write::add_missing},
+    protocol::{
+        Envelope,
+        write::{ANTHROPICS, add_missing},
+    },
 };
 
 /// There is one answer here; of several the first is taken.
@@ -17,7 +20,7 @@ pub fn render(request: &ChatRequest, completion: &Completion, envelope: &Envelop
         (output(choice, incomplete.is_some(), &Ids::of(envelope)), incomplete)
     });
     items::close(&mut answer, incomplete, output, completion.usage.as_ref());
-    add_missing(&mut answer, &completion.extra);
+    add_missing(&mut answer, &completion.extra, ANTHROPICS);
     Value::Object(answer)
 }
 

@@ -112,7 +112,7 @@ impl Items {
     fn start(&mut self, event: &ChatEvent, out: &mut Vec<u8>) {
         self.started = true;
         if let ChatEvent::Started { extra, .. } = event {
-            write::add_missing(&mut self.frame, extra);
+            write::add_missing(&mut self.frame, extra, write::ANTHROPICS);
         }
         self.event(out, "response.created", json!({"response": self.frame}));
         self.event(out, "response.in_progress", json!({"response": self.frame}));

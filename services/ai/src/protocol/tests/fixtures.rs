@@ -106,7 +106,14 @@ pub fn answers() -> Vec<(&'static str, Completion)> {
     let text = || Part::text("The capital is Paris.");
     let refusal = || Part::Refusal { text: "I cannot help with that.".into() };
     vec![
-        ("text", completion(vec![text()], StopReason::End)),
+        ("text", {
+            // What a provider of either family adds; each caller gets what its own family has.
+            let mut answer = completion(vec![text()], StopReason::End);
+            for (name, value) in [("system_fingerprint", json!("fp_1")), ("container", json!({"id": "c-1"}))] {
+                answer.extra.insert(name.into(), value);
+            }
+            answer
+        }),
         ("nothing", completion(vec![], StopReason::End)),
         ("cut", completion(vec![Part::text("The cap")], StopReason::Length)),
         ("stop_sequence", {

@@ -1,11 +1,12 @@
 //! A streamed answer and the same answer at once say the same. `assemble` does what the vendors' own libraries do with
 //! a stream.
 
+use proptest::{collection::vec, prelude::*};
 use serde_json::{Map, Value, json};
 
-use super::fixtures::{DIALECTS, answers, encoded, envelope, events, read, sse, with};
+use super::fixtures::{DIALECTS, answers, call, completion, encoded, envelope, events, read, sse, thinking, with};
 use crate::{
-    domain::chat::{ChatRequest, Dialect},
+    domain::chat::{ChatRequest, Completion, Dialect, Part, StopReason},
     protocol::{ApiError, ErrorType, encoder, render, write::arguments_object},
 };
 
@@ -209,6 +210,42 @@ fn a_stream_adds_up_to_the_whole_answer() {
             let stream = encoded(&request, &events(&answer));
             let whole = render(&request, &answer, &envelope());
             assert_eq!(assemble(dialect, &stream), whole, "{name} in {dialect:?}: {stream}");
+        }
+    }
+}
+
+/// An answer of some parts; two neighbours are never of one kind, for a stream would make them one.
+fn any_answer() -> impl Strategy<Value = Completion> {
+    let text = "[a-z \\u{e9}\"{}:]{1,20}";
+    let part = prop_oneof![
+        text.prop_map(Part::text),
+        text.prop_map(|text| Part::Refusal { text }),
+        (text, any::<bool>()).prop_map(|(text, signed)| thinking(&text, signed.then_some("sig"))),
+        text.prop_map(|data| Part::RedactedThinking { data }),
+        ("[a-z]{1,8}", "[a-z {}\":]{0,20}").prop_map(|(id, arguments)| call(&id, "tool", &arguments)),
+    ];
+    let stop = proptest::sample::select(vec![
+        StopReason::End,
+        StopReason::Length,
+        StopReason::StopSequence,
+        StopReason::ToolCalls,
+        StopReason::ContentFilter,
+        StopReason::Refusal,
+        StopReason::Other("pause_turn".into()),
+    ]);
+    (vec(part, 0..6), stop).prop_map(|(mut parts, stop)| {
+        parts.dedup_by_key(|part| std::mem::discriminant(part));
+        completion(parts, stop)
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_stream_adds_up_to_its_answer(answer in any_answer()) {
+        for dialect in DIALECTS {
+            let request = streaming(dialect);
+            let stream = encoded(&request, &events(&answer));
+            prop_assert_eq!(assemble(dialect, &stream), render(&request, &answer, &envelope()), "{}", stream);
         }
     }
 }
