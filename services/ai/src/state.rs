@@ -50,6 +50,8 @@ pub struct Calls {
     pub heartbeat: Duration,
     /// Cancelled when the service begins to leave.
     pub shutdown: CancellationToken,
+    /// As in [`CallSettings`].
+    pub grace: Duration,
 }
 
 impl Calls {
@@ -62,6 +64,7 @@ impl Calls {
             usual_answer: settings.usual_answer,
             heartbeat: settings.heartbeat,
             shutdown: core.shutdown.clone(),
+            grace: settings.grace,
         }
     }
 }

@@ -16,8 +16,11 @@ use futures_util::{
 use super::{Key, Produced};
 use crate::protocol::ApiError;
 
+/// What makes an answer.
+pub type Work = BoxFuture<'static, Result<Arc<Produced>, ApiError>>;
+
 /// Work that several callers wait for.
-pub type Flight = Shared<BoxFuture<'static, Result<Arc<Produced>, ApiError>>>;
+pub type Flight = Shared<Work>;
 
 /// Work under way, by key. Cheap to clone.
 #[derive(Clone, Default)]
@@ -25,18 +28,14 @@ pub struct Flights(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
-    flights: HashMap<Key, (u64, WeakShared<BoxFuture<'static, Result<Arc<Produced>, ApiError>>>)>,
+    flights: HashMap<Key, (u64, WeakShared<Work>)>,
     numbered: u64,
 }
 
 impl Flights {
     /// The work under `key`: another's when there is one, else `work`, which is dropped unused otherwise. Tells whether it
     /// is the caller's own.
-    pub fn join(
-        &self,
-        key: Key,
-        work: impl FnOnce() -> BoxFuture<'static, Result<Arc<Produced>, ApiError>>,
-    ) -> (Flight, bool) {
+    pub fn join(&self, key: Key, work: impl FnOnce() -> Work) -> (Flight, bool) {
         let mut known = self.lock();
         if let Some(flight) = known.flights.get(&key).and_then(|(_, flight)| flight.upgrade()) {
             return (flight, false);

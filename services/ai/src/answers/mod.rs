@@ -10,25 +10,22 @@ use std::{sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 
-pub use flights::{Flight, Flights};
+pub use flights::Flights;
 pub use key::Key;
 
 use crate::domain::{
-    chat::{Completion, Part, StopReason, TokenUsage},
+    chat::{Completion, Part, StopReason},
     money::NanoUsd,
-    provider::ProviderKind,
 };
 
 /// What a provider made, shared by everybody who asked for the same.
 #[derive(Debug)]
 pub struct Produced {
     pub completion: Completion,
-    pub usage: TokenUsage,
     pub cost: NanoUsd,
     /// Name of the provider, and its name of the model.
     pub provider: String,
     pub upstream_model: String,
-    pub kind: ProviderKind,
     pub attempts: u32,
     /// Time that was the provider's and not ours.
     pub away: Duration,

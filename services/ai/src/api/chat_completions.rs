@@ -2,7 +2,6 @@
 
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use kit::{Principal, Problem, http::ValidJson};
-use serde_json::Value;
 
 use super::{asked::AnyJson, chat};
 use crate::{domain::chat::Dialect, state::AppState};

@@ -3,7 +3,6 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use contracts::Scope;
 use kit::{Principal, Problem, http::ValidJson};
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{answer, asked::AnyJson};

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use contracts::Scope;
 use kit::{Principal, Problem, http::ValidJson};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::{answer, asked::AnyJson, chat};

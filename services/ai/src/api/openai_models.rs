@@ -9,7 +9,6 @@ use kit::{
     Principal, Problem,
     http::{ErrorForm, error_form},
 };
-use serde_json::Value;
 
 use super::answer;
 use crate::{

@@ -91,8 +91,16 @@ impl Admitted {
 }
 
 /// Finds the model and checks that it can do what is asked.
-pub(super) async fn admit(state: &AppState, call: &ChatCall) -> Result<Admitted, ApiError> {
-    let ChatCall { caller, request, .. } = call;
+pub(super) async fn admit(state: &AppState, call: &mut ChatCall) -> Result<Admitted, ApiError> {
+    let ChatCall { caller, request, warnings, .. } = call;
+    // Nobody remembers anything yet, and whoever asks for it is told so.
+    for (asked, field) in
+        [(request.brainops.recall.is_some(), "brainops.recall"), (request.brainops.remember, "brainops.remember")]
+    {
+        if asked {
+            warnings.dropped(field);
+        }
+    }
     let permit = room(state)?;
     let model = find(state, caller, &request.model).await?;
     let size = tokens::chat(request);

@@ -47,7 +47,7 @@ pub async fn complete_chat(state: &AppState, call: ChatCall) -> Result<Answer, A
 }
 
 async fn answer(state: &AppState, mut call: ChatCall) -> Result<Answer, ApiError> {
-    let admitted = admission::admit(state, &call).await?;
+    let admitted = admission::admit(state, &mut call).await?;
     let asked_for_cache = call.request.brainops.cache.is_some();
     let Some(key) = Key::of(call.caller.org, &admitted.model, &mut call.request) else {
         if asked_for_cache {
@@ -152,11 +152,9 @@ async fn produce(
     bill.close(Outcome::Completed, first_stop(&completion)).await;
     Ok(Arc::new(Produced {
         completion,
-        usage,
         cost,
         provider: route.provider.name.clone(),
         upstream_model: route.upstream_model.clone(),
-        kind: route.provider.kind,
         attempts,
         away,
     }))
@@ -227,7 +225,7 @@ fn counted(completion: &Completion, input: u64, tokenizer: &Tokenizer) -> TokenU
     TokenUsage { input, output: running.tokens(tokenizer), ..TokenUsage::default() }
 }
 
-/// What the GenAI conventions want to know about an answer.
+/// What the `GenAI` conventions want to know about an answer.
 fn telemetry(span: &tracing::Span, completion: &Completion, usage: &TokenUsage) {
     if let Some(model) = &completion.model {
         span.record("gen_ai.response.model", model);

@@ -25,7 +25,10 @@ use super::{
 };
 use crate::{
     clients::{ChatStream, Failure, Kind},
-    domain::{chat::ChatEvent, tokens::Tokenizer},
+    domain::{
+        chat::{ChatEvent, StopReason},
+        tokens::Tokenizer,
+    },
     ledger::Outcome,
     metrics::OpenStream,
     protocol::Encoder,
@@ -35,10 +38,6 @@ use crate::{
 
 /// A comment, which every reader of server-sent events ignores (WHATWG HTML, "Server-sent events").
 const HEARTBEAT: &[u8] = b": \n\n";
-
-/// How long streams may go on once the service begins to leave. The server waits 30 s for them; the rest is for the
-/// goodbye.
-const GRACE: Duration = Duration::from_secs(25);
 
 /// A streamed answer under way.
 pub struct LiveAnswer {
@@ -84,7 +83,7 @@ struct UnderWay {
 impl LiveAnswer {
     pub fn new(state: &AppState, parts: Parts) -> Self {
         let Parts { first, source, encoder, bill, lease, route, span, permit } = parts;
-        let shutdown = state.calls.shutdown.clone();
+        let (shutdown, grace) = (state.calls.shutdown.clone(), state.calls.grace);
         Self {
             first: Some(first),
             opening: None,
@@ -96,7 +95,7 @@ impl LiveAnswer {
             heartbeat: Heartbeat::new(state.calls.heartbeat),
             farewell: Box::pin(async move {
                 shutdown.cancelled_owned().await;
-                tokio::time::sleep(GRACE).await;
+                tokio::time::sleep(grace).await;
             }),
             _open: OpenStream::new(),
             _permit: permit,
@@ -166,7 +165,7 @@ impl LiveAnswer {
         let span = &under_way.span;
         span.record("gen_ai.usage.input_tokens", usage.input);
         span.record("gen_ai.usage.output_tokens", usage.output);
-        record(span, "gen_ai.response.finish_reasons", self.tally.stop().as_ref().map(|stop| stop.as_str()));
+        record(span, "gen_ai.response.finish_reasons", self.tally.stop().as_ref().map(StopReason::as_str));
         under_way
     }
 }

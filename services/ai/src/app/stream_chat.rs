@@ -15,10 +15,7 @@ use super::{
 use crate::{
     answers::{Key, Produced},
     clients::{Attempt, ChatStream, Failure, Kind, Providers},
-    domain::{
-        chat::{ChatEvent, ChatRequest},
-        warnings::Warnings,
-    },
+    domain::chat::{ChatEvent, ChatRequest},
     ledger::Headroom,
     metrics,
     protocol::{self, ApiError},
@@ -52,7 +49,7 @@ pub async fn stream_chat(state: &AppState, call: ChatCall) -> Result<Streaming, 
 }
 
 async fn begin(state: &AppState, mut call: ChatCall) -> Result<Streaming, ApiError> {
-    let admitted = admission::admit(state, &call).await?;
+    let admitted = admission::admit(state, &mut call).await?;
     let asked_for_cache = call.request.brainops.cache.is_some();
     let key = Key::of(call.caller.org, &admitted.model, &mut call.request);
     if let Some(kept) = key.as_ref().and_then(|key| state.calls.answers.get(key)) {

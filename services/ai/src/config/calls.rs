@@ -12,7 +12,10 @@ use crate::routing::Policy;
 #[derive(Clone, Copy, Debug)]
 pub struct CallSettings {
     pub policy: Policy,
+    /// Silence of a stream after which it gets a comment.
     pub heartbeat: Duration,
+    /// How long streams go on once the service begins to leave.
+    pub grace: Duration,
     /// Calls that are worked on at once.
     pub places: usize,
     /// Tokens that an answer is reckoned to have when the caller does not say.
@@ -56,6 +59,12 @@ impl Settings for CallSettings {
             "After how much silence a stream gets a comment, so that nobody in between takes it for dead.",
             "15000",
         );
+        let grace = time(
+            "BRAINOPS_AI_STREAM_GRACE_MS",
+            "How long streams may go on once the service begins to leave; those that are left end with an error that says \
+             so. The process waits 30 s for them.",
+            "25000",
+        );
         let cache_ttl = time(
             "BRAINOPS_AI_CACHE_TTL_MS",
             "How long the response cache keeps an answer, for calls that ask for it.",
@@ -95,7 +104,7 @@ impl Settings for CallSettings {
             "67108864",
         );
         let policy = Policy { attempts, first_byte, idle, attempt, total, patience };
-        Self { policy, heartbeat, places, usual_answer, exact_tokens, cache_bytes, cache_ttl }
+        Self { policy, heartbeat, grace, places, usual_answer, exact_tokens, cache_bytes, cache_ttl }
     }
 }
 

@@ -20,9 +20,8 @@ pub enum Unfit {
 /// Ok when `model` can do what `request` asks. `size` is that of its input.
 pub fn check(model: &Model, request: &ChatRequest, size: Size) -> Result<(), Unfit> {
     let lacks = |capability, param: &str| Unfit::Lacks { capability, param: param.to_owned() };
-    let needs = |needed: bool, capability, param: &str| match needed && !model.can(capability) {
-        true => Err(lacks(capability, param)),
-        false => Ok(()),
+    let needs = |needed: bool, capability, param: &str| {
+        if needed && !model.can(capability) { Err(lacks(capability, param)) } else { Ok(()) }
     };
     needs(true, Capability::Chat, "model")?;
     needs(request.stream, Capability::Streaming, "stream")?;

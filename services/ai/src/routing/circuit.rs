@@ -20,7 +20,7 @@ const WINDOW_CALLS: u32 = 20;
 /// How long it stays open the first time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// How long it stays open at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// The circuit of one route.
 #[derive(Debug, Default)]

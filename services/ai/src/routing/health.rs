@@ -23,10 +23,10 @@ use crate::{
 const SMOOTHING: f64 = 0.2;
 
 /// Longest time for which a provider is believed that it wants to be left alone.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// Routes that nobody used for so long are forgotten.
-const FORGET_AFTER: Duration = Duration::from_secs(3_600);
+const FORGET_AFTER: Duration = Duration::from_hours(1);
 
 /// Routes that are remembered at most.
 const MOST_ROUTES: u64 = 20_000;

@@ -17,7 +17,7 @@ pub use dice::Dice;
 pub use health::Lease;
 
 use self::{
-    health::{Access, HealthBook},
+    health::HealthBook,
     plan::{Next, Plan},
 };
 use crate::{
@@ -211,7 +211,7 @@ impl Progress {
     }
 }
 
-/// A client span as the GenAI conventions of OpenTelemetry name it
+/// A client span as the `GenAI` conventions of OpenTelemetry name it
 /// (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/>); without anything that was said.
 fn attempt_span(operation: &'static str, route: &Route) -> Span {
     use tracing::field::Empty;

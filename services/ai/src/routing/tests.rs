@@ -129,9 +129,9 @@ impl Ask for Script {
 }
 
 async fn run(router: &Router, model: &Arc<Model>, script: &Script) -> Result<String, Exhausted> {
-    let routed = router.run(model, Mode::Stream, script).await?;
-    routed.lease.succeeded(Instant::now());
-    Ok(routed.answer)
+    let Routed { answer, lease, .. } = router.run(model, Mode::Stream, script).await?;
+    lease.succeeded(Instant::now());
+    Ok(answer)
 }
 
 const NOW: Act = Act::Answer(Duration::ZERO);

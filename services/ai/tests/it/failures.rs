@@ -87,6 +87,35 @@ async fn a_provider_that_nobody_can_reach() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_provider_of_another_family_takes_over() {
+    let bad = FakeProvider::start().await;
+    bad.always(Reply::status(500));
+    for kind in ["anthropic", "gemini"] {
+        let good = FakeProvider::start().await;
+        let app = builder().start().await;
+        model(&[(&bad, "openai", 0), (&good, kind, 1)]).add(&app).await;
+        let answer = app.post(CHAT, &member(), &chat("Hello")).await;
+        let body: Value = answer.json(200);
+        assert_eq!(body["choices"][0]["message"]["content"], "You said: Hello", "{kind}");
+        let stream = open(&app, &member(), CHAT, &streamed("Hello")).await;
+        assert_eq!(said(&stream.text().await.unwrap()), "You said: Hello", "{kind}");
+        good.assert_clean();
+        assert_eq!(records(&app, 2).await.len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_broker_everything_works() {
+    let fake = FakeProvider::start().await;
+    let app = builder().env("BRAINOPS_AMQP_URL", "amqp://127.0.0.1:1").start().await;
+    model(&[(&fake, "openai", 0)]).add(&app).await;
+    app.post(CHAT, &member(), &chat("Hello")).await.json::<Value>(200);
+    let stream = open(&app, &member(), CHAT, &streamed("Hello")).await;
+    assert_eq!(said(&stream.text().await.unwrap()), "You said: Hello");
+    assert_eq!(records(&app, 2).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_bad_answer_is_made_up_for() {
     let fake = FakeProvider::start().await;
     let app = one(&fake).await;

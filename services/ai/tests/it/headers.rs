@@ -28,6 +28,17 @@ async fn an_answer_tells_how_it_was_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_carried_is_named() {
+    let fake = FakeProvider::start().await;
+    let app = one(&fake).await;
+    let mut body = chat("Hello");
+    body["brainops"] = json!({"session_id": "s", "recall": {"top_k": 8}, "remember": true});
+    let answer = app.post(CHAT, &member(), &body).await;
+    answer.json::<Value>(200);
+    assert_eq!(answer.header("x-brainops-warnings"), Some("dropped brainops.recall, brainops.remember"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_tells_what_is_known_at_its_head() {
     let fake = FakeProvider::start().await;
     let app = one(&fake).await;

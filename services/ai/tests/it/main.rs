@@ -1,5 +1,5 @@
 //! The ai service over HTTP, SQL and the broker, each test with a database and an exchange of its own.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says so when it fails")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so when it fails")]
 
 mod access;
 mod bad_input;
@@ -12,6 +12,7 @@ mod headers;
 mod ledger;
 mod ledger_world;
 mod managed_models;
+mod limits;
 mod migrations;
 mod models;
 mod openapi;

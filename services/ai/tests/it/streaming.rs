@@ -232,6 +232,22 @@ async fn a_service_that_leaves_lets_streams_finish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_outlasts_a_service_that_leaves_is_told_so() {
+    let fake = FakeProvider::start().await;
+    let mut app =
+        builder().env("BRAINOPS_AI_IDLE_TIMEOUT_MS", "60000").env("BRAINOPS_AI_STREAM_GRACE_MS", "300").start().await;
+    model(&[(&fake, "openai", 0)]).add(&app).await;
+    fake.next(Reply::text("one two three").held_after(2, &Gate::new()));
+    let mut answer = open(&app, &member(), CHAT, &streamed("count")).await;
+    read_until(&mut answer, |text| text.contains("one")).await;
+    let (text, ()) = futures_util::join!(rest(&mut answer), app.stop());
+    let last: Value = events(&text).last().unwrap().parse().unwrap();
+    assert_eq!(last["error"]["code"], "stream_interrupted", "{text}");
+    let record = records(&app, 1).await.pop().unwrap();
+    assert_eq!(record.outcome, "failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_slow_streams_at_once() {
     let fake = FakeProvider::start().await;
     let app = builder()

@@ -192,7 +192,7 @@ pub async fn records(app: &TestApp<Ai>, count: usize) -> Vec<Record> {
     tokio::time::timeout(Duration::from_secs(20), found).await.unwrap_or_else(|_| panic!("fewer than {count} records"))
 }
 
-fn id() -> Uuid {
+pub fn id() -> Uuid {
     // Any actor's id is an id that no other test has.
     member().user.uuid()
 }
