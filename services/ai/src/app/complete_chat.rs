@@ -83,12 +83,11 @@ async fn share(state: &AppState, call: ChatCall, admitted: Admitted, key: Key) -
         }
         .boxed()
     });
+    metrics::cache(if own { "miss" } else { "shared" });
     let produced = flight.await?;
     if own {
-        metrics::cache("miss");
         return present(&call, &admitted, &produced, CacheResult::Miss, headroom);
     }
-    metrics::cache("shared");
     if let Some(bill) = bill {
         bill.close_cached(first_stop(&produced.completion)).await;
     }

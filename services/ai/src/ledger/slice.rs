@@ -118,6 +118,11 @@ impl Slice {
         (self.lease, self.held)
     }
 
+    /// What nobody has reserved.
+    pub fn free(&self) -> i64 {
+        self.free
+    }
+
     /// The lease may be gone. Calls in flight keep their share of it and settle against whatever is left.
     pub fn lose(&mut self, next_lease: Uuid) {
         (self.lease, self.free, self.reserved, self.held) = (next_lease, 0, 0, 0);

@@ -217,14 +217,23 @@ impl Windows {
     /// One take. Only for whoever holds the bucket's `taking`.
     async fn ask(&self, bucket: &Arc<Bucket>, need: Need, wanted: i64) -> Result<(), db::Error> {
         let begun = Instant::now();
-        let (lease, held) = bucket.slice().before_take(self.ids.uuid(), begun);
+        let (lease, held, free) = {
+            let mut slice = bucket.slice();
+            let (lease, held) = slice.before_take(self.ids.uuid(), begun);
+            (lease, held, slice.free())
+        };
+        // What is free here already need not come from the database as well.
+        let missing = match need {
+            Need::Now(amount) => Need::Now(amount.saturating_sub(free).max(1)),
+            Need::Soon => Need::Soon,
+        };
         let ask = Ask {
             key: bucket.key,
             org: bucket.org,
             window: bucket.window,
             lease,
             held,
-            need,
+            need: missing,
             wanted,
             life: self.settings.lease_life,
             now: self.clock.now(),

@@ -1,13 +1,37 @@
 //! Answers that are given again, only to those who asked for it and only within their organization.
 
+use std::time::Duration;
+
+use ai::Ai;
 use contracts::Role;
 use serde_json::{Value, json};
 use testkit::{
-    Actor,
+    Actor, Answer, TestApp,
     providers::{FakeProvider, Gate, Reply},
 };
 
 use crate::world::{CHAT, chat, member, one, open, post_with, records, said, streamed};
+
+const SHORT: Duration = Duration::from_millis(20);
+
+/// A value of the service's metrics; 0 as long as it is not there.
+async fn metric(app: &TestApp<Ai>, named: &str) -> f64 {
+    let page = Answer::to(kit::outbound::plain_client().get(format!("{}/metrics", app.private_url))).await.text();
+    let value = page.lines().find_map(|line| line.strip_prefix(named)?.trim().parse().ok());
+    value.unwrap_or_default()
+}
+
+/// Until so many calls wait for another's.
+async fn shared(app: &TestApp<Ai>, calls: u32) {
+    while metric(app, "ai_response_cache_total{result=\"shared\",service=\"ai\"}").await < f64::from(calls) {
+        tokio::time::sleep(SHORT).await;
+    }
+}
+
+/// Requests that are being worked on.
+async fn in_flight(app: &TestApp<Ai>) -> f64 {
+    metric(app, "http_requests_in_flight{service=\"ai\"}").await
+}
 
 fn cached(text: &str) -> Value {
     let mut body = chat(text);
@@ -128,8 +152,7 @@ async fn identical_calls_at_once_are_one_at_the_provider() {
     }));
     let opened = async {
         fake.wait_for_request().await;
-        // The others have no sign of their own by which one could await them.
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        shared(&app, 7).await;
         gate.open();
     };
     let (answers, ()) = futures_util::join!(calls, opened);
@@ -157,9 +180,12 @@ async fn those_who_wait_do_not_fail_when_the_first_leaves() {
     }
     let second = app.post(CHAT, &who, &body);
     let leave = async {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        shared(&app, 1).await;
         drop(first);
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        // The first was the only one whose call could have been seen to end.
+        while in_flight(&app).await > 1.0 {
+            tokio::time::sleep(SHORT).await;
+        }
         gate.open();
     };
     let (second, ()) = futures_util::join!(second, leave);

@@ -266,6 +266,7 @@ async fn five_hundred_slow_streams_at_once() {
         .map(|_| async {
             let mut answer = open(&app, &who, CHAT, &body).await;
             let text = read_until(&mut answer, |text| text.contains("two")).await;
+            assert!(text.contains("two"), "{} {text}", answer.status());
             (answer, text)
         })
         .buffer_unordered(100)
