@@ -6,7 +6,7 @@ use events::dlq;
 use crate::{broker::Where, progress::say};
 
 /// Every consumer's queue in this system; AMQP cannot enumerate them.
-const QUEUES: [&str; 2] = [auth::events::USERS_QUEUE, users::AUTH_QUEUE];
+const QUEUES: [&str; 3] = [auth::events::USERS_QUEUE, users::AUTH_QUEUE, ai::USERS_QUEUE];
 
 #[derive(Subcommand)]
 pub enum Command {

@@ -30,7 +30,8 @@ const WRAPPED: &[(&str, &[&str])] = &[
     // testkit plays auth for the services under test, over real HTTP.
     ("actix*", &["kit", "testkit", SERVICES]),
     ("qdrant*", &["memory"]),
-    ("async-openai*", &["ai", "memory"]),
+    // testkit's fake provider reads requests into the published types.
+    ("async-openai*", &["ai", "memory", "testkit"]),
     ("llama-cpp*", &["inference"]),
     ("candle*", &["inference"]),
 ];

@@ -33,7 +33,7 @@ async fn dead_letters(installation: &Installation) {
     assert!(list.ended().await.success(), "{}", list.stderr());
     let said = list.stdout();
     let rows: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows, [["0", auth::events::USERS_QUEUE], ["0", users::AUTH_QUEUE]], "{said}");
+    assert_eq!(rows, [["0", auth::events::USERS_QUEUE], ["0", users::AUTH_QUEUE], ["0", ai::USERS_QUEUE]], "{said}");
 }
 
 async fn address_of_the_broker(installation: &Installation) {

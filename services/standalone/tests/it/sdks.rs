@@ -20,14 +20,18 @@ async fn the_official_sdks_work_unmodified() {
     let python = python("sdks", &scripts().join("requirements.txt")).await;
     let provider = FakeProvider::start().await;
     let installation = Installation::new();
+    // Only an operator may hand out models of the environment's provider, and an operator is made by configuration.
+    let (email, organization) = register(&installation).await;
+    let url = provider.openai_url();
     let system = installation
         .up(&[
-            ("OPENAI_BASE_URL", &provider.openai_url()),
+            ("OPENAI_BASE_URL", &url),
             ("OPENAI_API_KEY", FakeProvider::KEY),
             ("BRAINOPS_AI_ATTEMPTS", "1"),
+            ("BRAINOPS_OPERATOR_ORGANIZATION", &organization),
         ])
         .await;
-    let sdks = Sdks::prepare(python, &system).await;
+    let sdks = Sdks::prepare(python, &system, &email).await;
 
     sdks.run("openai", &["chat", "stream", "vision", "embeddings", "models", "responses", "stream_responses"]).await;
     sdks.run("anthropic", &["chat", "stream", "count_tokens", "models"]).await;
@@ -60,6 +64,17 @@ async fn the_official_sdks_work_unmodified() {
     system.stop().await;
 }
 
+const PASSWORD: &str = "vexing quilt marmalade tundra";
+
+/// Somebody's address, and their organization.
+async fn register(installation: &Installation) -> (String, String) {
+    let system = installation.up(&[]).await;
+    let email = new_email();
+    let registered = system.api.register(&email, PASSWORD).await;
+    system.stop().await;
+    (email, id(&registered, "/organization/id").to_owned())
+}
+
 struct Sdks<'a> {
     python: PathBuf,
     system: &'a System,
@@ -71,9 +86,10 @@ struct Sdks<'a> {
 
 impl<'a> Sdks<'a> {
     /// A person with models, a key for calling them, and one for administration.
-    async fn prepare(python: PathBuf, system: &'a System) -> Self {
-        let registered = system.api.register(&new_email(), "vexing quilt marmalade tundra").await;
-        let token = id(&registered, "/access_token").to_owned();
+    async fn prepare(python: PathBuf, system: &'a System, email: &str) -> Self {
+        let credentials = json!({"email": email, "password": PASSWORD});
+        let answer: Value = system.api.post("/v1/auth/login", None, &credentials).await.json(200);
+        let token = id(&answer, "/access_token").to_owned();
         let url = format!("http://{}", system.api.addr);
         let providers: Value = system.api.get("/v1/ai/providers", &token).await.json(200);
         let provider = providers["items"].as_array().and_then(|all| all.iter().find(|one| one["name"] == "openai"));
@@ -99,7 +115,7 @@ impl<'a> Sdks<'a> {
         sdks
     }
 
-    /// A model of the organization whose calls go to the provider of the environment.
+    /// A model of the installation whose calls go to the provider of the environment.
     fn model(&self, alias: &str, upstream: &str, capabilities: &Value) -> Value {
         json!({
             "alias": alias,
@@ -107,6 +123,7 @@ impl<'a> Sdks<'a> {
             "capabilities": capabilities,
             "prices": {"input": 150, "output": 600},
             "routes": [{"provider_id": self.provider, "model": upstream}],
+            "scope": "global",
         })
     }
 

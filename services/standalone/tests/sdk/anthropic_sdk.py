@@ -31,7 +31,7 @@ def refused(error, call):
 
 def chat():
     raw = client().messages.with_raw_response.create(
-        model=CHAT, system="Be brief.", messages=HELLO, max_tokens=64, temperature=0.2, stop_sequences=["###"]
+        model=CHAT, system="Be brief.", messages=HELLO, max_tokens=64, stop_sequences=["###"]
     )
     answer = raw.parse()
     assert answer.type == "message" and answer.role == "assistant" and answer.model == CHAT, answer
