@@ -186,7 +186,7 @@ fn mend<T: DeserializeOwned>(value: &mut Value, mistake: &Mistake) -> bool {
     }
     // An enum takes nothing but its own names, and says which.
     variant.is_some_and(|variant| {
-        put(value, &mistake.steps, Value::from(variant))
+        put(value, &mistake.steps, Value::from(&*variant))
             && attempt::<T>(value).map_or_else(|next| !next.steps.starts_with(&mistake.steps), |_| true)
     })
 }
@@ -235,7 +235,7 @@ struct Mistake {
     steps: Vec<Step>,
     error: FieldError,
     /// A name that an enum would have taken.
-    variant: Option<String>,
+    variant: Option<Box<str>>,
 }
 
 impl Mistake {
@@ -267,7 +267,7 @@ impl Mistake {
             (Kind::Other, "invalid_value", expected(text))
         };
         let variant = text.starts_with("unknown variant").then(|| text.split_once("expected ")).flatten();
-        let variant = variant.and_then(|(_, names)| names.split('`').nth(1)).map(str::to_owned);
+        let variant = variant.and_then(|(_, names)| names.split('`').nth(1)).map(Box::from);
         Self { kind, error: FieldError::new(display(&steps), code, message), steps, variant }
     }
 }

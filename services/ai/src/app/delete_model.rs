@@ -4,7 +4,7 @@ use contracts::ModelId;
 use kit::Principal;
 use serde_json::json;
 
-use super::{change::Change, update_model::owner};
+use super::{change::Change, update_model::realm};
 use crate::{
     domain::{
         access::{self, Realm},
@@ -23,19 +23,18 @@ pub async fn delete_model(
     expected_version: Option<i64>,
 ) -> Result<(), Error> {
     let org = who.org;
-    let found = owner(state, org, id).await?;
-    let realm = Realm::of(found.unwrap_or(Some(org)));
+    // What is nowhere to be seen may have been the organization's own.
+    let realm = realm(state, org, id).await?.unwrap_or_default();
     let change = Change::new(state, who, access::may_change(who, realm, state.operator)?);
     let (owner, came_with_us) = (change.owner(), state.catalog.built_in(id).is_some());
     change
         .scope(state)
         .tx::<_, Error, _>(move |conn| {
             let Some(model) = models::lock(conn, owner, id)? else {
-                return match tombstones::exists(conn, org, id.uuid())? {
-                    true => Ok(()),
-                    false if owner.is_none() && came_with_us => Err(Error::BuiltIn),
-                    false => Err(Error::ModelNotFound(id)),
-                };
+                let was_there = tombstones::exists(conn, org, id.uuid())?;
+                let never =
+                    if realm == Realm::Global && came_with_us { Error::BuiltIn } else { Error::ModelNotFound(id) };
+                return if was_there { Ok(()) } else { Err(never) };
             };
             if expected_version.is_some_and(|expected| expected != model.version) {
                 return Err(Error::VersionMismatch { current: model.version });

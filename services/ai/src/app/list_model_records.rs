@@ -27,7 +27,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn takes(&self, model: &ModelRecord) -> bool {
+    fn takes(self, model: &ModelRecord) -> bool {
         self.capability.is_none_or(|capability| model.definition.capabilities.contains(&capability))
             && self.enabled.is_none_or(|enabled| model.definition.enabled == enabled)
             && self.realm.is_none_or(|realm| Realm::of(model.org) == realm)

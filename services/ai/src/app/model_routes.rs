@@ -30,9 +30,9 @@ pub(super) fn put(
         let wanted: Vec<ProviderId> = specs.iter().map(|spec| spec.provider).collect();
         let stored = providers::present(conn, owner, &wanted)?;
         let resolve = |id: ProviderId| {
-            let built_in = installation.providers().iter().filter(|_| owner.is_none()).map(|known| &known.provider);
-            let named = built_in.filter(|known| known.id == id).map(|known| ProviderRef::BuiltIn(known.name.clone()));
-            named.last().or_else(|| stored.contains(&id).then_some(ProviderRef::Stored(id)))
+            let built_in = installation.with_id(id).filter(|_| owner.is_none());
+            let built_in = built_in.map(|provider| ProviderRef::BuiltIn(provider.name.clone()));
+            built_in.or_else(|| stored.contains(&id).then_some(ProviderRef::Stored(id)))
         };
         let mut before = std::mem::take(&mut definition.routes);
         for (at, spec) in specs.into_iter().enumerate() {

@@ -27,8 +27,9 @@ pub async fn update_model(
     edit: impl FnOnce(Definition) -> Definition + Send + 'static,
     routes: Option<Vec<RouteSpec>>,
 ) -> Result<ModelRecord, Error> {
-    let owner = owner(state, who.org, id).await?.ok_or(Error::ModelNotFound(id))?;
-    let change = Change::new(state, who, access::may_change(who, Realm::of(owner), state.operator)?);
+    let realm = realm(state, who.org, id).await?.ok_or(Error::ModelNotFound(id))?;
+    let change = Change::new(state, who, access::may_change(who, realm, state.operator)?);
+    let owner = change.owner();
     let catalog = state.catalog.clone();
     let model = change
         .scope(state)
@@ -60,8 +61,8 @@ pub async fn update_model(
     Ok(model)
 }
 
-/// Who owns a model that the organization can see; `Some(None)` is the installation.
-pub(super) async fn owner(state: &AppState, org: OrgId, id: ModelId) -> Result<Option<Option<OrgId>>, Error> {
-    let stored = state.db.tenant(org).tx::<_, Error, _>(move |conn| Ok(models::owner(conn, org, id)?)).await?;
-    Ok(stored.or_else(|| state.catalog.built_in(id).map(|_| None)))
+/// Whose a model is that the organization can see.
+pub(super) async fn realm(state: &AppState, org: OrgId, id: ModelId) -> Result<Option<Realm>, Error> {
+    let stored = state.db.tenant(org).tx::<_, Error, _>(move |conn| Ok(models::realm(conn, org, id)?)).await?;
+    Ok(stored.or_else(|| state.catalog.built_in(id).map(|_| Realm::Global)))
 }

@@ -26,8 +26,7 @@ use crate::{
 pub struct ProviderChange {
     pub name: Option<String>,
     pub base_url: Option<Url>,
-    /// `Some(None)` removes the key.
-    pub key: Option<Option<Secret<String>>>,
+    pub key: KeyEdit<Secret<String>>,
 }
 
 /// Models with routes to the provider get their next version: what a call of them does has changed, and every replica
@@ -48,11 +47,7 @@ pub async fn update_provider(
     let edit = ProviderEdit {
         name: asked.name,
         base_url: asked.base_url.map(|url| fitting_url(state, realm, url)).transpose()?,
-        key: match asked.key {
-            None => KeyEdit::Keep,
-            Some(None) => KeyEdit::Remove,
-            Some(Some(key)) => KeyEdit::Set(seal(&state.keyring, id, &key)?),
-        },
+        key: asked.key.try_map(|key| seal(&state.keyring, id, &key))?,
     };
     let owner = change.owner();
     let provider = change

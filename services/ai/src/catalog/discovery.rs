@@ -45,20 +45,20 @@ impl Discovery {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner).get(provider).cloned().unwrap_or_default()
     }
 
-    /// Asks every server, unless they were asked a moment ago. Returns whether any list is another one than before. A
-    /// server that does not answer keeps its list.
-    pub async fn ask(&self) -> bool {
+    /// Asks every server, unless they were asked a moment ago. `changed` is called when any list is another one than before,
+    /// and before anybody who waited for these answers goes on. A server that does not answer keeps its list.
+    pub async fn ask(&self, changed: impl FnOnce()) {
         let mut asked = self.asked.lock().await;
         if asked.is_some_and(|at| at.elapsed() < LATELY) {
-            return false;
+            return;
         }
         let answers = self
             .servers()
             .map(|provider| async move { (provider.name.clone(), self.clients.models(provider, DEADLINE).await) });
-        let mut changed = false;
+        let mut any = false;
         for (name, answer) in futures_util::future::join_all(answers).await {
             match answer {
-                Ok(listed) => changed |= self.keep(name, listed),
+                Ok(listed) => any |= self.keep(name, listed),
                 Err(failure) => tracing::warn!(
                     provider.name = name,
                     error = &failure as &dyn std::error::Error,
@@ -67,7 +67,9 @@ impl Discovery {
             }
         }
         *asked = Some(Instant::now());
-        changed
+        if any {
+            changed();
+        }
     }
 
     fn servers(&self) -> impl Iterator<Item = &crate::domain::provider::Provider> {

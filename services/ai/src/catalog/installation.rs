@@ -94,6 +94,11 @@ impl Installation {
         &self.providers
     }
 
+    /// The provider of this id.
+    pub fn with_id(&self, id: ProviderId) -> Option<&Arc<Provider>> {
+        self.providers.iter().map(|built_in| &built_in.provider).find(|provider| provider.id == id)
+    }
+
     /// The provider of this name.
     pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
         self.providers.iter().map(|built_in| &built_in.provider).find(|provider| provider.name == name)

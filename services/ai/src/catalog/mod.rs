@@ -158,9 +158,7 @@ impl Catalog {
     }
 
     async fn discover(&self) {
-        if self.0.discovery.ask().await {
-            self.changed(None);
-        }
+        self.0.discovery.ask(|| self.changed(None)).await;
     }
 
     async fn find_global(&self, alias: &str) -> Result<Arc<Model>, Denied> {
@@ -209,9 +207,9 @@ impl Inner {
         let read = |conn: &mut PgConnection| Ok((models::list(conn, None)?, providers::list(conn, None)?));
         let (stored, providers) = self.db.system("catalog").tx::<_, db::Error, _>(read).await?;
         let preferred: Vec<String> = self.built_in().into_iter().map(|model| model.definition.alias).collect();
-        let mut shelf = Shelf::new(self.lay_over(stored), providers, &self.installation, &self.keyring);
-        shelf.add_defaults(&preferred);
-        Ok(shelf)
+        let mut models = Shelf::new(self.lay_over(stored), providers, &self.installation, &self.keyring);
+        models.add_defaults(&preferred);
+        Ok(models)
     }
 
     fn built_in(&self) -> Vec<ModelRecord> {

@@ -113,16 +113,27 @@ impl fmt::Debug for KeptKey {
 pub struct ProviderEdit {
     pub name: Option<String>,
     pub base_url: Option<Url>,
-    pub key: KeyEdit,
+    pub key: KeyEdit<KeptKey>,
 }
 
 /// What is to become of a provider's key.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum KeyEdit {
+pub enum KeyEdit<K> {
     #[default]
     Keep,
     Remove,
-    Set(KeptKey),
+    Set(K),
+}
+
+impl<K> KeyEdit<K> {
+    /// The same with another form of the key.
+    pub fn try_map<T, E>(self, f: impl FnOnce(K) -> Result<T, E>) -> Result<KeyEdit<T>, E> {
+        Ok(match self {
+            Self::Keep => KeyEdit::Keep,
+            Self::Remove => KeyEdit::Remove,
+            Self::Set(key) => KeyEdit::Set(f(key)?),
+        })
+    }
 }
 
 /// The key would go to another server than the one it was given for: whoever may change a provider could read its key

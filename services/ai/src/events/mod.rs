@@ -1,5 +1,7 @@
 //! Which event is handled where.
 
+use std::future::ready;
+
 mod model_changed;
 mod team_members;
 
@@ -30,10 +32,10 @@ pub fn users(state: &AppState, broker: &Broker) -> Task {
 pub fn models(catalog: &Catalog, broker: &Broker) -> Task {
     let (changed, attached) = (catalog.clone(), catalog.clone());
     broadcast(broker, "ai.models")
-        .on::<ModelChanged>(move |delivery| model_changed::handle(changed.clone(), delivery))
+        .on::<ModelChanged>(move |delivery| ready(model_changed::handle(&changed, delivery)))
         .on_attached(move || {
             attached.all_changed();
-            std::future::ready(())
+            ready(())
         })
         .task()
 }

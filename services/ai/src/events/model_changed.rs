@@ -5,7 +5,7 @@ use events::{Delivery, Failure};
 
 use crate::catalog::Catalog;
 
-pub async fn handle(catalog: Catalog, delivery: Delivery<ModelChanged>) -> Result<(), Failure> {
+pub fn handle(catalog: &Catalog, delivery: Delivery<ModelChanged>) -> Result<(), Failure> {
     let owner: Option<OrgId> =
         delivery.event.organization_id.map(|id| id.parse()).transpose().map_err(Failure::fail)?;
     catalog.changed(owner);

@@ -15,6 +15,7 @@ use super::{
     unreadable,
 };
 use crate::domain::{
+    access::Realm,
     definition::{Definition, RouteRecord},
     model::{Capability, ModelRecord, ModelSource},
 };
@@ -109,15 +110,15 @@ pub fn list(conn: &mut PgConnection, owner: Option<OrgId>) -> QueryResult<Vec<Mo
         .collect()
 }
 
-/// The owner of a model that the organization can see: itself, or `None` for the installation.
-pub fn owner(conn: &mut PgConnection, org: OrgId, id: ModelId) -> QueryResult<Option<Option<OrgId>>> {
-    let owner: Option<Option<Uuid>> = models::table
+/// Whether a model that the organization can see is its own or the installation's.
+pub fn realm(conn: &mut PgConnection, org: OrgId, id: ModelId) -> QueryResult<Option<Realm>> {
+    let is_own: Option<bool> = models::table
         .find(id.uuid())
         .filter(models::org_id.eq(org.uuid()).or(models::org_id.is_null()))
-        .select(models::org_id)
+        .select(models::org_id.is_not_null())
         .first(conn)
         .optional()?;
-    Ok(owner.map(|owner| owner.map(OrgId::from_uuid)))
+    Ok(is_own.map(|is_own| if is_own { Realm::Organization } else { Realm::Global }))
 }
 
 /// One of this owner, locked until the transaction ends.

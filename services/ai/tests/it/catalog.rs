@@ -108,8 +108,8 @@ async fn an_operator_changes_a_built_in_model_and_resets_it() {
             .map(|route| json!({"provider_id": route["provider_id"], "model": "gpt-5"})).collect::<Vec<_>>()});
     assert_eq!(stage.app.post("/v1/ai/models", &stage.operator, &body).await.status, 201);
     let list: Value = stage.app.get("/v1/ai/models?limit=100", &stage.operator).await.json(200);
-    let named = list["items"].as_array().unwrap().iter().filter(|model| model["alias"] == "gpt-5").count();
-    assert_eq!(named, 1);
+    let so_called = list["items"].as_array().unwrap().iter().filter(|model| model["alias"] == "gpt-5").count();
+    assert_eq!(so_called, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,4 +166,18 @@ async fn what_another_replica_changed_is_known_within_seconds() {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), known).await.expect("known within seconds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_who_come_first_all_find_the_model_of_another_server() {
+    let fake = FakeProvider::start().await;
+    let stage =
+        Stage::with(|app| app.env("OPENAI_BASE_URL", fake.openai_url()).env("OPENAI_API_KEY", FakeProvider::KEY)).await;
+    let mel = Actor::new(Role::Member);
+    let calls = (0..50).map(|_| stage.app.get("/v1/models/gpt-fake", &mel));
+    for answer in futures_util::future::join_all(calls).await {
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let asked = fake.requests().iter().filter(|seen| seen.path.ends_with("/models")).count();
+    assert_eq!(asked, 1);
 }

@@ -189,8 +189,8 @@ async fn of_two_who_saw_the_same_version_one_is_told() {
     let mut statuses = [a.status, b.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412]);
-    let stale = stage.send_with(Method::DELETE, &path, &ann, ("if-match", "\"1\""), None).await;
-    assert_eq!(stale.problem(412), "precondition_failed");
+    let late = stage.send_with(Method::DELETE, &path, &ann, ("if-match", "\"1\""), None).await;
+    assert_eq!(late.problem(412), "precondition_failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,8 +29,8 @@ async fn a_provider_is_made_read_changed_and_deleted() {
     assert_eq!((&now["name"], &now["has_key"], &now["version"]), (&json!("other"), &json!(false), &json!(2)));
     let same: Value = stage.app.patch(&path, &ann, &json!({"name": "other"})).await.json(200);
     assert_eq!(same["version"], 2, "a change of nothing makes no version");
-    let stale = stage.send_with(Method::PATCH, &path, &ann, ("if-match", "\"1\""), Some(&json!({"name": "x"}))).await;
-    assert_eq!(stale.problem(412), "precondition_failed");
+    let late = stage.send_with(Method::PATCH, &path, &ann, ("if-match", "\"1\""), Some(&json!({"name": "x"}))).await;
+    assert_eq!(late.problem(412), "precondition_failed");
 
     for (who, code) in [(Actor::new(Role::Owner), "provider_not_found"), (stage.operator, "provider_not_found")] {
         assert_eq!(stage.app.get(&path, &who).await.problem(404), code);

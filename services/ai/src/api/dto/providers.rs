@@ -13,7 +13,7 @@ use crate::{
     app::{create_provider::NewProvider, test_provider::Trial, update_provider::ProviderChange},
     domain::{
         access::Realm,
-        provider::{ProviderKind, ProviderRecord, ProviderSource},
+        provider::{KeyEdit, ProviderKind, ProviderRecord, ProviderSource},
     },
 };
 
@@ -130,7 +130,11 @@ impl From<ProviderPatch> for ProviderChange {
         Self {
             name: value(patch.name),
             base_url: value(patch.base_url).and_then(|url| url.parse().ok()),
-            key: patch.key.into_nested(),
+            key: match patch.key {
+                Patch::Absent => KeyEdit::Keep,
+                Patch::Null => KeyEdit::Remove,
+                Patch::Value(key) => KeyEdit::Set(key),
+            },
         }
     }
 }
