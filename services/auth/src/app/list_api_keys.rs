@@ -4,10 +4,10 @@ use contracts::Role;
 use kit::Principal;
 
 use crate::{
-    domain::api_key::ApiKey,
+    domain::api_key::{ApiKey, Filter},
     error::Error,
     state::AppState,
-    store::api_keys::{self, After, Filter},
+    store::api_keys::{self, After},
 };
 
 /// The newest first, one more than `limit` when there are more. A filter without an owner is for admins.

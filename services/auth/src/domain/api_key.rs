@@ -353,5 +353,13 @@ impl ApiKey {
 #[error("the key had been revoked before")]
 pub struct AlreadyRevoked;
 
+/// Which keys of an organization a list shows; `None` does not ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub owner: Option<UserId>,
+    pub status: Option<Status>,
+    pub environment: Option<ApiKeyEnvironment>,
+}
+
 #[cfg(test)]
 mod tests;

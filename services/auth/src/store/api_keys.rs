@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::schema::{api_keys, memberships, users};
 use crate::domain::{
-    api_key::{ApiKey, Grant, KeyHash, Reason, Revoked, Status},
+    api_key::{ApiKey, Filter, Grant, KeyHash, Reason, Revoked, Status},
     networks::Networks,
 };
 
@@ -168,14 +168,6 @@ pub fn count_active(conn: &mut PgConnection, org: OrgId, owner: UserId, now: Dat
         .filter(has_status(Status::Active, now))
         .count()
         .get_result(conn)
-}
-
-/// Which keys of an organization a list shows; `None` does not ask.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    pub owner: Option<UserId>,
-    pub status: Option<Status>,
-    pub environment: Option<ApiKeyEnvironment>,
 }
 
 /// Where a page of [`page`] goes on: the last row's creation time and id.

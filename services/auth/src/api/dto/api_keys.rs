@@ -15,10 +15,9 @@ use super::check;
 use crate::{
     app::{exchange_api_key::ExchangedToken, rotate_api_key::RotationWish},
     domain::{
-        api_key::{ApiKey, Grant, KeyEdit, KeyWish, MAX_GRACE, Status},
+        api_key::{ApiKey, Filter, Grant, KeyEdit, KeyWish, MAX_GRACE, Status},
         networks::Networks,
     },
-    store::api_keys::Filter,
 };
 
 /// A new key.
