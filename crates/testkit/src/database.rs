@@ -3,6 +3,7 @@
 use std::{
     marker::PhantomData,
     sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
 };
 
 use db::{Passwords, roles};
@@ -70,11 +71,26 @@ impl<S> Drop for TestDb<S> {
     }
 }
 
+/// Templates of builds that are this much older than ours are swept. Younger ones may be in use: by a second checkout, or
+/// by a run that began before this build.
+const KEPT: Duration = Duration::from_hours(1);
+
+/// When this test binary was built, since 1970.
+fn built() -> Duration {
+    let exe = std::env::current_exe().and_then(std::fs::metadata).expect("this test's binary");
+    exe.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).expect("a time")
+}
+
 /// Named by the build of this test binary: another build may bring other migrations.
 fn template_name<S: Service>() -> String {
-    let exe = std::env::current_exe().and_then(std::fs::metadata).expect("this test's binary");
-    let built = exe.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok()).expect("a time");
-    format!("tmpl_{}_{:x}", S::NAME, built.as_nanos())
+    format!("tmpl_{}_{:x}", S::NAME, built().as_nanos())
+}
+
+/// Whether a database is the template of a build of long ago.
+fn is_stale_template(database: &str, service: &str) -> bool {
+    let Some(build) = database.strip_prefix(&format!("tmpl_{service}_")) else { return false };
+    // One that was never finished is named differently, and of no use to anybody.
+    u128::from_str_radix(build, 16).map_or(true, |build| build + KEPT.as_nanos() < built().as_nanos())
 }
 
 /// Makes the template unless it is there. Whoever comes second waits for the lock, which ends with the connection.
@@ -97,7 +113,7 @@ fn ensure_template<S: Service>(runtime: &Handle) -> String {
     template
 }
 
-/// Drops templates of other builds and databases whose test process is gone.
+/// Drops templates of old builds and databases whose test process is gone.
 fn sweep(admin: &mut PgConnection, service: &str) {
     #[derive(QueryableByName)]
     struct Database {
@@ -106,7 +122,7 @@ fn sweep(admin: &mut PgConnection, service: &str) {
     }
     let known: Vec<Database> = sql_query("SELECT datname::text FROM pg_database").load(admin).expect("databases");
     for Database { datname } in known {
-        let stale_template = datname.starts_with(&format!("tmpl_{service}_"));
+        let stale_template = is_stale_template(&datname, service);
         let owner = datname.strip_prefix("test_").and_then(|rest| rest.split('_').next()?.parse::<u32>().ok());
         let orphan = owner.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists());
         if stale_template || orphan {

@@ -25,8 +25,9 @@ pub const LOCAL: &str = "local";
 /// When everything of the environment was made, as far as lists are concerned: before all else.
 const BEGINNING: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
-/// What the bundled inference serves: its name for the model, ours, and the tokens that fit.
-const LOCAL_CHAT: (&str, u32) = ("local-chat", 2_048);
+/// What the bundled inference serves unless it is told otherwise: its name for the model, which is ours as well, and the
+/// tokens that fit.
+const LOCAL_CHAT: (&str, u32) = ("local-chat", 4_096);
 const LOCAL_EMBEDDING: (&str, u32) = ("local-embedding", 256);
 
 /// What is assumed of a model that a server lists and nobody knows. A server with less room says so itself.

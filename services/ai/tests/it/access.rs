@@ -12,6 +12,18 @@ use crate::support::{Stage, model};
 struct Subject {
     model: String,
     provider: String,
+    quota: String,
+}
+
+impl Subject {
+    /// The id that belongs into a path.
+    fn of(&self, path: &str) -> &str {
+        match path.split('/').nth(3) {
+            Some("providers") => &self.provider,
+            Some("quotas") => &self.quota,
+            _ => &self.model,
+        }
+    }
 }
 
 struct Row {
@@ -64,7 +76,20 @@ const MATRIX: &[Row] = &[
     row("POST", "/v1/ai/providers/{id}/test", |_| Some(json!({})), [403, 403, 200, 200], 404),
     // The models that were made above still need it.
     row("DELETE", "/v1/ai/providers/{id}", |_| None, [403, 403, 409, 409], 404),
+    row("GET", "/v1/ai/quotas", |_| None, [200; 4], 200),
+    row("POST", "/v1/ai/quotas", |_| Some(budget()), [403, 403, 201, 201], 201),
+    row("GET", "/v1/ai/quotas/{id}", |_| None, [200; 4], 404),
+    row("GET", "/v1/ai/quotas/{id}/subjects", |_| None, [403, 403, 200, 200], 404),
+    row("PATCH", "/v1/ai/quotas/{id}", |_| Some(json!({})), [403, 403, 200, 200], 404),
+    row("DELETE", "/v1/ai/quotas/{id}", |_| None, [403, 403, 204, 204], 404),
+    row("GET", "/v1/ai/usage", |_| None, [200; 4], 200),
+    row("GET", "/v1/ai/usage/records", |_| None, [200; 4], 200),
+    row("GET", "/v1/ai/usage/forecast", |_| None, [200; 4], 200),
 ];
+
+fn budget() -> Value {
+    json!({"subject": "organization", "model": unique(), "window": "month", "metric": "requests", "limit": 5})
+}
 
 fn chat() -> Value {
     json!({"model": "none", "messages": [{"role": "user", "content": "x"}]})
@@ -99,11 +124,12 @@ async fn the_matrix_holds() {
     // A name that nobody has: nothing leaves this machine.
     let provider = stage.provider(&owner, &json!({"base_url": "https://provider.invalid/v1"})).await;
     let made: Value = stage.app.post("/v1/ai/models", &owner, &model("m", &provider)).await.json(201);
-    let subject = Subject { model: made["id"].as_str().unwrap().to_owned(), provider };
+    let quota: Value = stage.app.post("/v1/ai/quotas", &owner, &budget()).await.json(201);
+    let id = |view: &Value| view["id"].as_str().unwrap().to_owned();
+    let subject = Subject { model: id(&made), provider, quota: id(&quota) };
 
     for row in MATRIX {
-        let id = if row.path.contains("providers") { &subject.provider } else { &subject.model };
-        let path = row.path.replace("{id}", id).replace("{model}", "none");
+        let path = row.path.replace("{id}", subject.of(row.path)).replace("{model}", "none");
         let method = Method::from_bytes(row.method.as_bytes()).unwrap();
         let send = |actor: Option<&Actor>| {
             let token = actor.map(|actor| stage.app.auth.token(actor));
@@ -127,8 +153,9 @@ async fn a_token_without_the_scope_is_refused() {
     let stage = Stage::start().await;
     let ann = Actor::new(Role::Owner);
     let token = stage.app.auth.token_with(&ann, |claims| claims.scope = "ai:read".parse().unwrap());
-    let subject = Subject { model: unique()[2..].to_owned(), provider: unique()[2..].to_owned() };
-    for row in MATRIX.iter().filter(|row| row.method != "GET" || row.path.contains("providers")) {
+    let id = || unique()[2..].to_owned();
+    let subject = Subject { model: id(), provider: id(), quota: id() };
+    for row in MATRIX.iter().filter(|row| row.roles[0] == 403) {
         let path = row.path.replace("{id}", &subject.model);
         let method = Method::from_bytes(row.method.as_bytes()).unwrap();
         let answer = stage.app.send(method, &path, Some(&token), (row.body)(&subject).as_ref()).await;
