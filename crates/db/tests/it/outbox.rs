@@ -52,6 +52,23 @@ async fn an_event_comes_out_as_it_went_in() {
 }
 
 #[tokio::test]
+async fn many_events_go_in_at_once_and_come_out_in_order() {
+    let database = Database::new().await;
+    let db = database.open(1);
+    let (acme, other) = (org(), org());
+    let subjects: Vec<String> = (0..6_000).map(|n| format!("u-{n:04}")).collect();
+    let written = subjects.clone();
+    let many = |org, subjects: Vec<String>| {
+        subjects.into_iter().map(move |subject| (origin(Some(org)), 1, event(&subject))).collect::<Vec<_>>()
+    };
+    db.tenant(acme).tx(move |c| outbox::append_all(c, &RandomIds, many(acme, written))).await.unwrap();
+    let foreign = db.tenant(acme).tx(move |c| outbox::append_all(c, &RandomIds, many(other, vec!["x".into()]))).await;
+    assert!(foreign.is_err(), "of its own tenant only, as one by one");
+    db.tenant(acme).tx(|c| outbox::append_all::<UserRegistered>(c, &RandomIds, [])).await.unwrap();
+    assert_eq!(drain(&mut session(&db).await).await, subjects);
+}
+
+#[tokio::test]
 async fn events_share_the_fate_of_their_change() {
     let database = Database::new().await;
     let db = database.open(1);

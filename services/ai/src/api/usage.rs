@@ -5,6 +5,7 @@ use actix_web::{
     http::header::{ACCEPT, CONTENT_DISPOSITION},
     web::{Bytes, Data},
 };
+use chrono::{DateTime, Utc};
 use contracts::Scope;
 use db::page as cursor;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
@@ -18,7 +19,11 @@ use super::dto::usage::{
 };
 use crate::{
     app::report_usage::{Visible, forecast_cost, list_usage_records, report_usage, usage_groups, visible},
-    domain::{csv, report::Dimension, report::Group, usage::UsageRecord},
+    domain::{
+        csv,
+        report::{Dimension, Group, Position},
+        usage::UsageRecord,
+    },
     error::Error,
     state::AppState,
 };
@@ -42,20 +47,23 @@ pub async fn get(
     http: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     who.require(Scope::AiRead)?;
-    let calls = visible(&who, query.calls(state.clock.now()).map_err(bad_range)?)?;
-    let by = query.group_by.0.clone();
+    let (page, by) = (query.page(), query.group_by.0.clone());
+    let list = cursor::List::new("usage")
+        .within("organization", who.org)
+        .within("user", who.user)
+        .within("filter", query.filter())
+        .within("by", format!("{by:?}"));
+    let after: Option<(DateTime<Utc>, Position)> = state.db.signer().decode_optional(&list, page.cursor.as_deref())?;
+    // All pages are about the same time, also when its end is now: that of the first.
+    let now = after.as_ref().map_or_else(|| state.clock.now(), |(now, _)| *now);
+    let calls = visible(&who, query.calls(now).map_err(bad_range)?)?;
     if wants_csv(query.format, &http) {
         return Ok(file("usage.csv", group_lines(state, who, calls, by)));
     }
-    let page = query.page();
-    let list = cursor::List::new("usage")
-        .within("organization", who.org)
-        .within("calls", format!("{:?}", calls.calls()))
-        .within("by", format!("{by:?}"));
-    let after = state.db.signer().decode_optional(&list, page.cursor.as_deref())?;
-    let (from, to) = (calls.calls().from, calls.calls().to);
+    let (from, to, after) = (calls.calls().from, calls.calls().to, after.map(|(_, position)| position));
     let (found, totals) = report_usage(&state, &who, calls, by.clone(), after, i64::from(page.limit) + 1).await?;
-    let page = state.db.signer().page(&list, found, page.limit.into(), |group: &Group| group.position.clone())?;
+    let page =
+        state.db.signer().page(&list, found, page.limit.into(), |group: &Group| (now, group.position.clone()))?;
     let items = page.items.into_iter().map(|group| GroupView::new(group, &by)).collect();
     let view = UsageView { from, to, group_by: by, totals: totals.into(), items, next_cursor: page.next_cursor };
     Ok(HttpResponse::Ok().json(view))
@@ -82,12 +90,10 @@ pub async fn records(
         return Ok(file("calls.csv", record_lines(state, who, calls)));
     }
     let page = query.page();
-    // Without its end: when none is given it is now, and a list does not become another one by that.
-    let filter = (query.from, query.to, &query.model, &query.provider, calls.calls().user, query.api_key_id);
     let list = cursor::List::new("usage_records")
         .within("organization", who.org)
-        .within("filter", format!("{filter:?}"))
-        .within("operation", format!("{:?}", query.operation));
+        .within("user", who.user)
+        .within("filter", query.filter());
     let after = state.db.signer().decode_optional(&list, page.cursor.as_deref())?;
     let found = list_usage_records(&state, &who, calls, after, i64::from(page.limit) + 1).await?;
     let position = |record: &UsageRecord| (record.recorded_at, record.id);

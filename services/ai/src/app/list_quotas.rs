@@ -30,7 +30,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn takes(&self, quota: &Quota) -> bool {
+    fn takes(self, quota: &Quota) -> bool {
         self.subject.is_none_or(|subject| quota.subject.kind() == subject)
             && self.enabled.is_none_or(|enabled| quota.enabled == enabled)
             && self.realm.is_none_or(|realm| Realm::of(quota.org) == realm)

@@ -12,7 +12,7 @@ use super::entry::Entry;
 use crate::{
     domain::{quota::Quota, usage::UsageRecord, window::WindowKey},
     store::{
-        leases::{self, Release, Use, Used},
+        leases::{self, AfterUse, Release, Use},
         quotas, usage,
     },
 };
@@ -68,7 +68,7 @@ fn tell_thresholds(
     ids: &dyn Ids,
     now: DateTime<Utc>,
     quota: &Quota,
-    Used { key, org, used, notified_percent }: Used,
+    AfterUse { key, org, used, notified_percent }: AfterUse,
 ) -> Result<(), db::Error> {
     let origin = Origin { actor: None, org: Some(org), traceparent: None, at: now };
     let window = quota.period.window(key.started_at);

@@ -94,7 +94,7 @@ impl Reservation {
     /// `Drop`.
     pub fn settle(self, spent: Spent) -> impl Future<Output = ()> + Send + 'static {
         let Self { ledger, id, caller, model, operation, holds, headroom: _ } = self;
-        let record = record(id, caller, model, operation, spent, ledger.inner.clock.now());
+        let record = record(id, caller, model, operation, &spent, ledger.inner.clock.now());
         metrics::settled(&record);
         let charges = holds.into_iter().map(|hold| {
             let used = match hold.bucket().quota.metric {
@@ -120,7 +120,7 @@ fn record(
     caller: Caller,
     (model_id, model): (ModelId, String),
     operation: Operation,
-    spent: Spent,
+    spent: &Spent,
     now: chrono::DateTime<chrono::Utc>,
 ) -> UsageRecord {
     let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);

@@ -224,7 +224,7 @@ impl Windows {
         };
         // What is free here already need not come from the database as well.
         let missing = match need {
-            Need::Now(amount) => Need::Now(amount.saturating_sub(free).max(1)),
+            Need::Now(amount) => Need::Now(amount.saturating_sub(free).max(i64::from(amount > 0))),
             Need::Soon => Need::Soon,
         };
         let ask = Ask {
@@ -251,7 +251,7 @@ impl Windows {
                 slice.granted(lease, granted, found, view, begun + self.settings.lease_life.mul_f64(MARGIN));
             }
             Answer::UsedUp(view) => match need {
-                Need::Now(least) => slice.used_up(least, view, Instant::now() + self.settings.refusal_life),
+                Need::Now(amount) => slice.used_up(amount, view, Instant::now() + self.settings.refusal_life),
                 Need::Soon => slice.nothing_in_advance(view),
             },
             Answer::Lost => slice.lose(self.ids.uuid()),

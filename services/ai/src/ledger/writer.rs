@@ -230,7 +230,9 @@ impl Writer {
         if refused.len() + left.len() == count {
             left.extend(refused.into_iter().map(|(one, _)| one));
         } else {
-            refused.into_iter().for_each(|(one, error)| self.reject(one, &error));
+            for (one, error) in refused {
+                self.reject(one, &error);
+            }
         }
         left
     }

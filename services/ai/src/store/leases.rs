@@ -158,7 +158,7 @@ pub struct Use {
 
 /// A window after something was used of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Used {
+pub struct AfterUse {
     pub key: WindowKey,
     pub org: OrgId,
     pub used: i64,
@@ -183,7 +183,7 @@ struct UsedRow {
 
 /// Adds to what is used, each window once and in the order of keys, and holds them until the end of the transaction. A sum
 /// past the largest integer stays there.
-pub fn add_used(conn: &mut PgConnection, uses: &[Use]) -> QueryResult<Vec<Used>> {
+pub fn add_used(conn: &mut PgConnection, uses: &[Use]) -> QueryResult<Vec<AfterUse>> {
     let rows: Vec<UsedRow> = sql_query(
         "INSERT INTO quota_windows AS w (quota_id, subject_id, started_at, org_id, used) \
          SELECT * FROM unnest($1, $2, $3, $4, $5) \
@@ -197,13 +197,19 @@ pub fn add_used(conn: &mut PgConnection, uses: &[Use]) -> QueryResult<Vec<Used>>
     .bind::<Array<SqlUuid>, _>(column(uses, |u| u.org.uuid()))
     .bind::<Array<BigInt>, _>(column(uses, |u| u.amount))
     .load(conn)?;
-    let used = |row: UsedRow| Used {
-        key: WindowKey { quota: QuotaId::from_uuid(row.quota_id), subject: row.subject_id, started_at: row.started_at },
-        org: OrgId::from_uuid(row.org_id),
-        used: row.used,
-        notified_percent: u8::try_from(row.notified_percent).unwrap_or(u8::MAX),
-    };
-    Ok(rows.into_iter().map(used).collect())
+    Ok(rows.into_iter().map(AfterUse::from).collect())
+}
+
+impl From<UsedRow> for AfterUse {
+    fn from(row: UsedRow) -> Self {
+        let quota = QuotaId::from_uuid(row.quota_id);
+        Self {
+            key: WindowKey { quota, subject: row.subject_id, started_at: row.started_at },
+            org: OrgId::from_uuid(row.org_id),
+            used: row.used,
+            notified_percent: u8::try_from(row.notified_percent).unwrap_or(u8::MAX),
+        }
+    }
 }
 
 /// Notes the highest soft threshold of which somebody was told. The window must be locked.

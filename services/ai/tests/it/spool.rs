@@ -75,7 +75,7 @@ async fn usage_waits_on_disk_while_the_database_is_down_and_outlives_the_process
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_hangs_holds_nobody_up_who_is_within_their_slice() {
     let (dir, spool) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (world, mut server) = World::with_own_postgres(dir.path()).await;
+    let (world, server) = World::with_own_postgres(dir.path()).await;
     world.quota(Subject::Organization(None), Period::Day, Metric::Tokens, 160_000).await;
     let replica = world.replica_with(settings(spool.path()));
     calls(&world, &replica, 1).await;

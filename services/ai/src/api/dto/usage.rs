@@ -160,6 +160,12 @@ impl UsageQuery {
         Ok(Calls { from, to, model, provider, user: self.user_id, api_key: self.api_key_id, operation: self.operation })
     }
 
+    /// What a cursor of the list is bound to: what was asked for.
+    pub fn filter(&self) -> String {
+        let Self { from, to, model, provider, user_id, api_key_id, operation, .. } = self;
+        format!("{:?}", (from, to, model, provider, user_id, api_key_id, operation))
+    }
+
     pub fn page(&self) -> Page {
         Page::new(self.limit, self.cursor.clone())
     }
@@ -170,6 +176,12 @@ impl RecordsQuery {
         let (from, to) = range(self.from, self.to, now)?;
         let (model, provider) = (self.model.clone(), self.provider.clone());
         Ok(Calls { from, to, model, provider, user: self.user_id, api_key: self.api_key_id, operation: self.operation })
+    }
+
+    /// What a cursor of the list is bound to: what was asked for.
+    pub fn filter(&self) -> String {
+        let Self { from, to, model, provider, user_id, api_key_id, operation, .. } = self;
+        format!("{:?}", (from, to, model, provider, user_id, api_key_id, operation))
     }
 
     pub fn page(&self) -> Page {
@@ -240,6 +252,7 @@ impl From<Sums> for SumsView {
 
 /// A group of calls: the members that are grouped by, and the sums.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::option_option, reason = "a member that is not grouped by is absent, one without a value is null")]
 pub struct GroupView {
     /// The day in UTC.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -489,6 +502,7 @@ pub struct ForecastView {
 
 /// What a month is expected to cost, in nano-USD.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the unit is part of a name in the API")]
 pub struct ExpectedView {
     /// What it has cost, and for each day to come the average of its weekday in the last eight weeks.
     #[schema(example = 11_300_000_000_i64)]
