@@ -14,8 +14,9 @@ use kit::{
     http::{List, ProblemBody, ValidQuery, codes},
 };
 
-use super::dto::usage::{
-    BadRange, ForecastQuery, ForecastView, Format, GroupView, RecordView, RecordsQuery, UsageQuery, UsageView,
+use super::dto::{
+    usage::{ForecastView, GroupView, RecordView, UsageView},
+    usage_query::{BadRange, ForecastQuery, Format, RecordsQuery, UsageQuery},
 };
 use crate::{
     app::report_usage::{Visible, forecast_cost, list_usage_records, report_usage, usage_groups, visible},

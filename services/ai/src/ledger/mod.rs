@@ -21,6 +21,7 @@ mod reservation;
 mod settings;
 mod slice;
 mod spool;
+mod take;
 mod windows;
 mod writer;
 

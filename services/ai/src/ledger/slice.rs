@@ -37,8 +37,8 @@ pub struct Slice {
     free: i64,
     reserved: i64,
     held: i64,
-    /// What those need who wait for the next take.
-    waiting: i64,
+    /// What those need who wait for the next take, together; each may ask for the largest integer.
+    waiting: i128,
     /// Below this the next take begins before anybody has to wait for it.
     low: i64,
     view: View,
@@ -141,7 +141,7 @@ impl Slice {
         self.valid_until = valid_until;
         self.refused = None;
         // A slice that was cut to the need is followed by another such one: there is nothing to hurry for.
-        self.low = if granted > self.waiting { granted / 4 } else { 0 };
+        self.low = if i128::from(granted) > self.waiting { granted / 4 } else { 0 };
     }
 
     /// A take was refused: fewer than `least` are left.
@@ -201,16 +201,16 @@ impl Slice {
     }
 
     pub fn wait(&mut self, amount: i64) {
-        self.waiting = self.waiting.saturating_add(amount);
+        self.waiting += i128::from(amount);
     }
 
     pub fn waited(&mut self, amount: i64) {
-        self.waiting -= amount;
+        self.waiting -= i128::from(amount);
     }
 
     /// What all need who wait.
     pub fn waiting(&self) -> i64 {
-        self.waiting
+        i64::try_from(self.waiting).unwrap_or(i64::MAX)
     }
 
     /// A slice as large as the last one that was more than the need, for a take in advance.
@@ -284,6 +284,17 @@ mod tests {
         assert_eq!(slice.reserve(5, now + Duration::from_secs(1)), Err(Short::Dry));
         slice.ask_again();
         assert_eq!(slice.reserve(5, now), Err(Short::Dry));
+    }
+
+    #[test]
+    fn two_who_need_more_than_there_can_be_leave_nothing_behind() {
+        let mut slice = Slice::new(leases().0, Instant::now());
+        slice.wait(i64::MAX);
+        slice.wait(i64::MAX);
+        assert_eq!(slice.waiting(), i64::MAX);
+        slice.waited(i64::MAX);
+        slice.waited(i64::MAX);
+        assert!(slice.is_empty());
     }
 
     proptest! {

@@ -7,21 +7,22 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use contracts::{OrgId, Origin, ai::v1::QuotaExceeded};
-use db::{Db, diesel::PgConnection, outbox};
+use contracts::OrgId;
+use db::Db;
 use kit::{Clock, Ids};
 use uuid::Uuid;
 
 use super::{
     Refusal, Settings,
     slice::{Short, Slice, View},
+    take::{Answer, Need, Take},
 };
 use crate::{
     domain::{
-        quota::{self, Quota},
+        quota::Quota,
         window::{Window, WindowKey},
     },
-    store::{leases, quotas},
+    store::leases,
 };
 
 /// A lease is not used for its last moments: the statement that renews it takes time, and clocks run at different speeds.
@@ -227,7 +228,7 @@ impl Windows {
             Need::Now(amount) => Need::Now(amount.saturating_sub(free).max(i64::from(amount > 0))),
             Need::Soon => Need::Soon,
         };
-        let ask = Ask {
+        let take = Take {
             key: bucket.key,
             org: bucket.org,
             window: bucket.window,
@@ -240,7 +241,7 @@ impl Windows {
             ids: Arc::clone(&self.ids),
         };
         let tenant = self.db.tenant(bucket.org);
-        let answer = super::in_time(PATIENCE, tenant.tx(move |conn| ask.run(conn))).await.inspect_err(|error| {
+        let answer = super::in_time(PATIENCE, tenant.tx(move |conn| take.run(conn))).await.inspect_err(|error| {
             if matches!(error, db::Error::Unavailable(_)) {
                 *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
             }
@@ -347,89 +348,5 @@ fn exceeded(bucket: &Bucket, view: View) -> Refusal {
         limit: view.limit,
         used: view.limit.saturating_sub(view.rest).max(view.used),
         resets_at: bucket.window.ends_at,
-    }
-}
-
-/// Whether somebody waits for a take.
-#[derive(Clone, Copy)]
-enum Need {
-    /// A call that needs so much.
-    Now(i64),
-    /// Nobody yet.
-    Soon,
-}
-
-/// A take as the database sees it.
-struct Ask {
-    key: WindowKey,
-    org: OrgId,
-    window: Window,
-    lease: Uuid,
-    held: i64,
-    need: Need,
-    wanted: i64,
-    life: Duration,
-    now: DateTime<Utc>,
-    ids: Arc<dyn Ids>,
-}
-
-enum Answer {
-    /// `found`: what the lease held beyond what we knew.
-    Granted {
-        granted: i64,
-        found: i64,
-        view: View,
-    },
-    UsedUp(View),
-    /// The lease is not there any more.
-    Lost,
-    /// The quota is not there any more, or is disabled.
-    Lifted,
-}
-
-impl Ask {
-    fn run(&self, conn: &mut PgConnection) -> Result<Answer, db::Error> {
-        let Some(quota) = quotas::find(conn, self.org, self.key.quota)?.filter(|quota| quota.enabled) else {
-            return Ok(Answer::Lifted);
-        };
-        let window = leases::lock_window(conn, self.org, self.key)?;
-        let found = leases::amount(conn, self.lease)?;
-        if found.is_none() && self.held > 0 {
-            return Ok(Answer::Lost);
-        }
-        let found = found.unwrap_or_default() - self.held;
-        let least = match self.need {
-            Need::Now(amount) => amount,
-            Need::Soon => 1,
-        };
-        let granted = quota::slice(quota.limit, window.used, window.leased, least, self.wanted);
-        let rest = quota.limit.saturating_sub(window.used).saturating_sub(window.leased).saturating_sub(granted);
-        let view = View { limit: quota.limit, used: window.used, rest };
-        if granted == 0 && found <= 0 && least > 0 {
-            if !window.exceeded && matches!(self.need, Need::Now(_)) {
-                self.tell_exceeded(conn, &quota, window.used)?;
-            }
-            return Ok(Answer::UsedUp(view));
-        }
-        leases::take(conn, self.org, self.key, self.lease, granted, self.life)?;
-        Ok(Answer::Granted { granted, found, view })
-    }
-
-    /// Once a window, which is locked.
-    fn tell_exceeded(&self, conn: &mut PgConnection, quota: &Quota, used: i64) -> Result<(), db::Error> {
-        leases::note_exceeded(conn, self.key, self.now)?;
-        let event = QuotaExceeded {
-            quota_id: quota.id.to_string(),
-            organization_id: self.org.to_string(),
-            metric: quota.metric.as_str().to_owned(),
-            limit: quota.limit,
-            used,
-            window_started_at: Some(self.window.started_at.into()),
-            window_ends_at: Some(self.window.ends_at.into()),
-            exceeded_at: Some(self.now.into()),
-        };
-        let origin =
-            Origin { actor: None, org: Some(self.org), traceparent: kit::telemetry::traceparent(), at: self.now };
-        outbox::append(conn, &*self.ids, &origin, quota.version, &event).map(drop)
     }
 }

@@ -5,6 +5,7 @@ pub mod prices;
 pub mod providers;
 pub mod quotas;
 pub mod usage;
+pub mod usage_query;
 
 use kit::http::Patch;
 use validator::ValidationError;
