@@ -11,7 +11,7 @@ use super::refusals;
 use crate::{
     domain::{
         caller::Caller,
-        chat::{ChatRequest, Dialect, TokenUsage},
+        chat::{ChatRequest, TokenUsage},
         fit,
         model::Model,
         tokens::{self, Size},
@@ -19,7 +19,6 @@ use crate::{
     },
     ledger::{Estimate, Headroom, Operation, Reservation},
     protocol::{ApiError, Envelope},
-    routing::Chosen,
     state::AppState,
 };
 
@@ -36,9 +35,9 @@ pub struct ChatCall {
 /// What the headers of an answer tell about its making.
 #[derive(Debug)]
 pub struct About {
-    /// The provider's name of the model; `None` before a provider was chosen, and for an answer from the cache.
-    pub upstream_model: Option<String>,
-    pub provider: Option<String>,
+    /// The provider that made the answer, now or earlier, and its name of the model.
+    pub provider: String,
+    pub upstream_model: String,
     /// Nano-USD; `None` for a stream, whose cost is not known when its head leaves.
     pub cost: Option<i64>,
     pub attempts: u32,
@@ -143,14 +142,4 @@ pub(super) async fn reserve(
 ) -> Result<Reservation, ApiError> {
     let reserved = state.ledger.reserve(id, caller, model, operation, estimate).await;
     reserved.map_err(|refusal| refusals::over_quota(refusal, &*state.clock))
-}
-
-/// Where an answer came from, for its headers.
-pub(super) fn made_by(route: &Chosen) -> (Option<String>, Option<String>) {
-    (Some(route.provider.name.clone()), Some(route.upstream_model.clone()))
-}
-
-/// The operation of a chat.
-pub(super) fn operation(dialect: Dialect) -> Operation {
-    Operation::Chat(dialect)
 }

@@ -21,7 +21,7 @@ use crate::{
         tokens::{Running, Tokenizer},
         warnings::Warnings,
     },
-    ledger::{Estimate, Headroom, Outcome},
+    ledger::{Estimate, Headroom, Operation, Outcome},
     metrics,
     protocol::{self, ApiError},
     routing::{Ask, Mode, Routed},
@@ -37,7 +37,7 @@ pub struct Answer {
 
 /// Gets an answer from the cache, from another's identical call, or from a provider. Nothing is charged on any refusal.
 pub async fn complete_chat(state: &AppState, call: ChatCall) -> Result<Answer, ApiError> {
-    let operation = admission::operation(call.request.dialect);
+    let operation = Operation::Chat(call.request.dialect);
     let answer = answer(state, call).await;
     match &answer {
         Ok(answer) => metrics::own_time(operation, answer.about.overhead),
@@ -96,7 +96,7 @@ async fn share(state: &AppState, call: ChatCall, admitted: Admitted, key: Key) -
 
 /// Reserves what the call will probably use.
 async fn bill(state: &AppState, call: &ChatCall, admitted: &Admitted) -> Result<Bill, ApiError> {
-    let operation = admission::operation(call.request.dialect);
+    let operation = Operation::Chat(call.request.dialect);
     let estimate = admission::estimate(state, admitted, &call.request);
     let of = (admitted.id, &*admitted.model);
     let reservation = admission::reserve(state, &call.caller, of, operation, estimate).await?;
@@ -111,7 +111,7 @@ pub(super) async fn take_kept(
     admitted: &Admitted,
     kept: &Produced,
 ) -> Result<Headroom, ApiError> {
-    let operation = admission::operation(call.request.dialect);
+    let operation = Operation::Chat(call.request.dialect);
     let of = (admitted.id, &*admitted.model);
     let reservation = admission::reserve(state, &call.caller, of, operation, Estimate::default()).await?;
     let bill = Bill::new(reservation, operation, &admitted.model, 0, call.begun)
@@ -190,8 +190,8 @@ fn present(
     let new = cache != CacheResult::Hit;
     let away = if new { produced.away } else { std::time::Duration::ZERO };
     let about = About {
-        upstream_model: Some(produced.upstream_model.clone()),
-        provider: Some(produced.provider.clone()),
+        upstream_model: produced.upstream_model.clone(),
+        provider: produced.provider.clone(),
         cost: Some(if new { produced.cost.0 } else { 0 }),
         attempts: if new { produced.attempts } else { 0 },
         cache,

@@ -7,7 +7,7 @@ use super::{
     About,
     admission::{self, CacheResult},
     bill::Bill,
-    complete_chat::all,
+    complete_chat::{Answer, all},
     refusals,
 };
 use crate::{
@@ -30,8 +30,6 @@ use crate::{
     routing::{Ask, Mode, Routed},
     state::AppState,
 };
-
-use super::complete_chat::Answer;
 
 /// Inputs of one call at most, as OpenAI has it.
 const MOST_INPUTS: usize = 2_048;
@@ -92,10 +90,9 @@ async fn embed(state: &AppState, call: EmbedCall) -> Result<Answer, ApiError> {
     let answer = Embeddings { usage: Some(used), ..answer };
     let body = embeddings::render(&request.model, &answer, format);
     let body: Bytes = serde_json::to_vec(&body).map_err(|error| refusals::broken(&error))?.into();
-    let (provider, upstream_model) = admission::made_by(&route);
     let about = About {
-        upstream_model,
-        provider,
+        upstream_model: route.upstream_model.clone(),
+        provider: route.provider.name.clone(),
         cost: Some(cost.0),
         attempts,
         cache: CacheResult::Bypass,

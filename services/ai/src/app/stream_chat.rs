@@ -16,7 +16,7 @@ use crate::{
     answers::{Key, Produced},
     clients::{Attempt, ChatStream, Failure, Kind, Providers},
     domain::chat::{ChatEvent, ChatRequest},
-    ledger::Headroom,
+    ledger::{Headroom, Operation},
     metrics,
     protocol::{self, ApiError},
     routing::{Ask, Mode, Routed},
@@ -39,7 +39,7 @@ pub enum Body {
 
 /// Begins a stream, from the cache or from a provider. Once this has returned, every failure is an event of the stream.
 pub async fn stream_chat(state: &AppState, call: ChatCall) -> Result<Streaming, ApiError> {
-    let operation = admission::operation(call.request.dialect);
+    let operation = Operation::Chat(call.request.dialect);
     let stream = begin(state, call).await;
     match &stream {
         Ok(stream) => metrics::own_time(operation, stream.about.overhead),
@@ -66,7 +66,7 @@ async fn begin(state: &AppState, mut call: ChatCall) -> Result<Streaming, ApiErr
 
 async fn live(state: &AppState, call: ChatCall, admitted: Admitted, cache: CacheResult) -> Result<Streaming, ApiError> {
     let ChatCall { caller, request, warnings, begun } = call;
-    let operation = admission::operation(request.dialect);
+    let operation = Operation::Chat(request.dialect);
     let estimate = admission::estimate(state, &admitted, &request);
     let reservation = admission::reserve(state, &caller, (admitted.id, &admitted.model), operation, estimate).await?;
     let mut bill = Bill::new(reservation, operation, &admitted.model, admitted.size.likely, begun)
@@ -86,7 +86,7 @@ async fn live(state: &AppState, call: ChatCall, admitted: Admitted, cache: Cache
         ChatEvent::Started { warnings: more, .. } => all(warnings, more),
         _ => warnings,
     };
-    let (provider, upstream_model) = admission::made_by(&route);
+    let (provider, upstream_model) = (route.provider.name.clone(), route.upstream_model.clone());
     let headroom = bill.headroom();
     let encoder = protocol::encoder(&request, admitted.envelope(&request));
     let parts = Parts { first, source, encoder, bill, lease, route, span, permit: admitted.permit };
@@ -107,8 +107,8 @@ fn replayed(call: ChatCall, admitted: &Admitted, kept: &Produced, headroom: Head
         body.extend_from_slice(&encoder.encode(&event));
     }
     let about = About {
-        upstream_model: Some(kept.upstream_model.clone()),
-        provider: Some(kept.provider.clone()),
+        upstream_model: kept.upstream_model.clone(),
+        provider: kept.provider.clone(),
         cost: Some(0),
         attempts: 0,
         cache: CacheResult::Hit,

@@ -25,6 +25,9 @@ const SMOOTHING: f64 = 0.2;
 /// Longest time for which a provider is believed that it wants to be left alone.
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
+/// How long a provider is left alone that allows no more calls and does not say for how long.
+const USUAL_WAIT: Duration = Duration::from_secs(1);
+
 /// Routes that nobody used for so long are forgotten.
 const FORGET_AFTER: Duration = Duration::from_hours(1);
 
@@ -173,13 +176,13 @@ impl Lease {
     pub fn failed(mut self, failure: &Failure, now: Instant) {
         self.told = true;
         let mut inner = self.health.lock();
-        if let Some(wait) = failure.retry_after {
+        // A route that only says "not so fast" is well, and knows when it wants to be asked again.
+        let rate_limited = failure.kind == Kind::RateLimited;
+        if let Some(wait) = failure.retry_after.or(rate_limited.then_some(USUAL_WAIT)) {
             let until = now + wait.min(LONGEST_WAIT);
             inner.wait_until = Some(inner.wait_until.map_or(until, |known| known.max(until)));
         }
-        // A route that only says "not so fast" is well, and has said itself when to come back.
-        let asked_to_wait = failure.kind == Kind::RateLimited && failure.retry_after.is_some();
-        let turn = if failure.kind.counts_against_the_route() && !asked_to_wait {
+        let turn = if failure.kind.counts_against_the_route() && !rate_limited {
             inner.circuit.failed(now)
         } else if self.probe {
             // It answered, if only to say that this request is at fault.

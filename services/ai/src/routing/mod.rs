@@ -244,11 +244,14 @@ fn semantic_name(route: &Route) -> &'static str {
     }
 }
 
-/// Records a failure where operators look: span, metric, one line.
+/// Records a failure where operators look: span, metric, and one line unless the request was at fault.
 pub fn told(span: &Span, route: &Route, failure: &Failure) {
     span.record("error.type", failure.kind.as_str());
     span.record("otel.status_code", "ERROR");
     metrics::attempted(route.provider.kind, failure.kind.as_str());
+    if !failure.kind.counts_against_the_route() {
+        return;
+    }
     tracing::warn!(
         parent: span,
         error.kind = failure.kind.as_str(),

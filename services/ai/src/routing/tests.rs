@@ -213,6 +213,19 @@ async fn a_short_wait_is_waited_and_a_long_one_is_passed_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_route_that_says_not_so_fast_gets_a_second_and_is_not_taken_for_dead() {
+    let model = model(&[("a", 1, 0)]);
+    let router = router(3);
+    let script = Script::of(&[("a", &[Act::Fail(Kind::RateLimited)])]);
+    for _ in 0..5 {
+        let begun = Instant::now();
+        let exhausted = run(&router, &model, &script).await.unwrap_err();
+        assert_eq!(exhausted.failure.kind, Kind::RateLimited);
+        assert!(begun.elapsed() >= SECOND, "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_route_is_left_alone_and_found_again() {
     let model = model(&[("a", 1, 0)]);
     let router = router(1);

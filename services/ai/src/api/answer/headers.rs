@@ -18,12 +18,8 @@ pub fn put(response: &mut HttpResponseBuilder, about: &About) {
             response.insert_header((name, value));
         }
     };
-    if let Some(model) = &about.upstream_model {
-        text("x-brainops-model", model);
-    }
-    if let Some(provider) = &about.provider {
-        text("x-brainops-provider", provider);
-    }
+    text("x-brainops-model", &about.upstream_model);
+    text("x-brainops-provider", &about.provider);
     if !about.warnings.is_empty() {
         text("x-brainops-warnings", &about.warnings.to_string());
     }
