@@ -183,6 +183,27 @@ async fn who_leaves_before_the_first_event_ends_the_call_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_slows_the_provider_down() {
+    let fake = FakeProvider::start().await;
+    let app = one(&fake).await;
+    fake.next(Reply::endless());
+    let answer = open(&app, &member(), CHAT, &streamed("talk")).await;
+    let mut before = 0;
+    let held = loop {
+        // Sockets fill up, and then nothing moves; there is no sign of that but time.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = fake.bytes_sent();
+        if now == before {
+            break now;
+        }
+        before = now;
+    };
+    assert!((1..32 << 20).contains(&held), "{held} bytes");
+    drop(answer);
+    fake.wait_for_cancelled(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_counts_nothing_is_counted_here() {
     let fake = FakeProvider::start().await;
     let app = one(&fake).await;
