@@ -78,7 +78,11 @@ impl Settings for Config {
         if let (Some(chat), Some(embedding)) = (&config.chat, &config.embedding)
             && chat.name == embedding.name
         {
-            env.refuse("BRAINOPS_INFERENCE_EMBEDDING_NAME", format!("{:?}", embedding.name), "another name than the chat model's");
+            env.refuse(
+                "BRAINOPS_INFERENCE_EMBEDDING_NAME",
+                format!("{:?}", embedding.name),
+                "another name than the chat model's",
+            );
         }
         config
     }
@@ -92,7 +96,11 @@ impl ChatSettings {
         );
         let settings = Self {
             path: PathBuf::new(),
-            name: env.or("BRAINOPS_INFERENCE_CHAT_NAME", "The name under which the chat model is served.", "local-chat"),
+            name: env.or(
+                "BRAINOPS_INFERENCE_CHAT_NAME",
+                "The name under which the chat model is served.",
+                "local-chat",
+            ),
             template: env.optional(
                 "BRAINOPS_INFERENCE_CHAT_TEMPLATE",
                 "A file with a chat template (Jinja) to use instead of the one in the model.",

@@ -38,7 +38,6 @@ kit::error_codes! {
     UNSUPPORTED_PARAMETER = "unsupported_parameter", 400, "A field asks for what is not offered here";
     UNSUPPORTED_SCHEMA = "unsupported_schema", 400, "The JSON schema cannot be followed";
     CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded", 400, "The input does not fit the model's context window";
-    INVALID_API_KEY = "invalid_api_key", 401, "The API key is not valid";
     MODEL_NOT_FOUND = "model_not_found", 404, "There is no such model";
     MODEL_LOADING = "model_loading", 503, "The model is being loaded";
     MODEL_UNAVAILABLE = "model_unavailable", 503, "The model could not be loaded";
@@ -59,7 +58,7 @@ impl Coded for Error {
             Self::UnsupportedSchema { .. } => &UNSUPPORTED_SCHEMA,
             Self::ContextLengthExceeded { .. } => &CONTEXT_LENGTH_EXCEEDED,
             Self::ModelNotFound { .. } => &MODEL_NOT_FOUND,
-            Self::InvalidApiKey => &INVALID_API_KEY,
+            Self::InvalidApiKey => &kit::http::codes::INVALID_API_KEY,
             Self::ModelLoading => &MODEL_LOADING,
             Self::ModelUnavailable => &MODEL_UNAVAILABLE,
             Self::Busy => &MODEL_BUSY,

@@ -38,13 +38,7 @@ impl Service for Inference {
         let (embedding, task) = config.embedding.map(EmbeddingModel::open).transpose()?.unzip();
         tasks.extend(task);
         checks.extend(embedding.clone().map(|model| Arc::new(model) as Arc<dyn HealthCheck>));
-        let data = Data::new(AppState {
-            chat,
-            embedding,
-            api_key: config.api_key,
-            clock: core.clock,
-            ids: core.ids,
-        });
+        let data = Data::new(AppState { chat, embedding, api_key: config.api_key, clock: core.clock, ids: core.ids });
         Ok(Running {
             checks,
             tasks,

@@ -12,7 +12,11 @@ static TOKENS: LazyLock<IntCounterVec> = LazyLock::new(|| {
 });
 
 static COMPLETIONS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    metrics::counters("inference_completions_total", "Completions, by how they ended.", &["service", "model", "outcome"])
+    metrics::counters(
+        "inference_completions_total",
+        "Completions, by how they ended.",
+        &["service", "model", "outcome"],
+    )
 });
 
 static WAITING: LazyLock<IntGaugeVec> = LazyLock::new(|| {

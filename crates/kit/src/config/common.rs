@@ -172,7 +172,7 @@ impl Settings for TelemetrySettings {
                 "BRAINOPS_LOG",
                 "Which log lines are written: a level, or levels by module such as `info,auth=debug`.",
                 // actix's own server tells of its threads at every start and stop, llama.cpp of every part of a model.
-                "info,actix_server=warn,llama-cpp-2=warn",
+                "info,actix_server=warn,llama-cpp-2=error,llama_cpp_2=error",
             ),
             otlp_endpoint: env.optional(
                 "OTEL_EXPORTER_OTLP_ENDPOINT",

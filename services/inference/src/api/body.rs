@@ -18,9 +18,12 @@ pub struct Body<T>(pub T);
 
 /// A body of the protocol.
 pub trait OpenAi: DeserializeOwned + 'static {
-    /// Fields that cannot be honoured: their names, what was sent, and whether that asks for nothing.
-    fn unsupported(&self) -> Vec<(&'static str, &Option<Value>, fn(&Value) -> bool)>;
+    /// Fields that cannot be honoured.
+    fn unsupported(&self) -> Vec<Unsupported<'_>>;
 }
+
+/// A field's name, what was sent, and whether that asks for nothing.
+pub type Unsupported<'a> = (&'static str, &'a Option<Value>, fn(&Value) -> bool);
 
 /// Values that ask for nothing, for [`OpenAi::unsupported`].
 pub mod nothing {
@@ -39,7 +42,9 @@ pub mod nothing {
     }
 
     pub fn empty(value: &Value) -> bool {
-        value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(|all| all.is_empty()) || value == ""
+        value.as_array().is_some_and(Vec::is_empty)
+            || value.as_object().is_some_and(serde_json::Map::is_empty)
+            || value == ""
     }
 
     /// Without tools there is nothing to choose.

@@ -300,6 +300,8 @@ pub struct ChatCompletionChunk {
     pub choices: Vec<ChunkChoice>,
     /// With `include_usage`: null but in the last chunk.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<UsageView>)]
+    #[expect(clippy::option_option, reason = "left out and null are two things in the protocol")]
     pub usage: Option<Option<UsageView>>,
 }
 
@@ -347,6 +349,8 @@ pub struct Completion {
     pub choices: Vec<CompletionChoice>,
     /// Tokens that were read and written. In a stream only with `include_usage`: null but in the last chunk.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<UsageView>)]
+    #[expect(clippy::option_option, reason = "left out and null are two things in the protocol")]
     pub usage: Option<Option<UsageView>>,
 }
 
@@ -367,6 +371,7 @@ pub struct CompletionChoice {
 
 /// Tokens that were read and written. Those that only end an answer are not counted.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the protocol's names")]
 pub struct UsageView {
     /// Read.
     pub prompt_tokens: u32,

@@ -178,7 +178,10 @@ mod tests {
             (json!({"stop": 3}), "stop: must be"),
             (json!({"stop": vec!["x"; 17]}), "stop: must be"),
             (json!({"stop": "x".repeat(300)}), "stop: must be"),
-            (json!({"response_format": {"type": "json_schema", "json_schema": {}}}), "response_format.json_schema.schema: is required"),
+            (
+                json!({"response_format": {"type": "json_schema", "json_schema": {}}}),
+                "response_format.json_schema.schema: is required",
+            ),
             (
                 json!({"response_format": {"type": "json_schema", "json_schema": {"schema": {"items": {"not": {}}, "type": "array"}}}}),
                 "response_format.json_schema.schema.items.not: is a keyword",

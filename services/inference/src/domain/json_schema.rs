@@ -26,7 +26,16 @@ const MAX_INTEGER: i64 = 1 << 53;
 
 /// Say something and demand nothing.
 const ANNOTATIONS: [&str; 11] = [
-    "$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default", "examples", "deprecated",
+    "$schema",
+    "$id",
+    "$comment",
+    "$defs",
+    "definitions",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
     "readOnly",
 ];
 
@@ -215,7 +224,8 @@ impl Check<'_> {
 
     /// A reference into this document: `#/$defs/node`. Escapes (RFC 6901) are not understood by llama.cpp.
     fn reference(&self, reference: &Value, path: &str) -> Result<(), Refused> {
-        let pointer = reference.as_str().and_then(|text| text.strip_prefix('#')).filter(|pointer| pointer.starts_with('/'));
+        let pointer =
+            reference.as_str().and_then(|text| text.strip_prefix('#')).filter(|pointer| pointer.starts_with('/'));
         let Some(pointer) = pointer else {
             return Err(refused(path, "must point into this schema, like #/$defs/name"));
         };
@@ -361,7 +371,10 @@ mod tests {
     fn what_would_be_skipped_is_refused_by_name() {
         for (schema, expected) in [
             (json!({"type": "string", "pattern": "^a+$"}), "pattern is a keyword"),
-            (json!({"type": "object", "properties": {"a": {"type": "number", "minimum": 3}}}), "properties.a.minimum is a keyword"),
+            (
+                json!({"type": "object", "properties": {"a": {"type": "number", "minimum": 3}}}),
+                "properties.a.minimum is a keyword",
+            ),
             (json!({"type": "object", "patternProperties": {}}), "patternProperties is a keyword"),
             (json!({"allOf": [{"type": "object"}]}), "allOf is a keyword"),
             (json!({"oneOf": [{"type": "object"}]}), "oneOf is a keyword"),
@@ -381,12 +394,23 @@ mod tests {
     #[test]
     fn what_is_no_schema_is_refused() {
         for schema in [
-            json!(true), json!([]), json!("x"), json!({"type": "animal"}), json!({"type": []}), json!({"type": 3}),
-            json!({"enum": []}), json!({"anyOf": []}), json!({"anyOf": {}}), json!({"properties": []}),
-            json!({"type": "object", "properties": {"a": 3}}), json!({"type": "array", "items": []}),
-            json!({"type": "string", "minLength": -1}), json!({"type": "string", "maxLength": 100_000}),
+            json!(true),
+            json!([]),
+            json!("x"),
+            json!({"type": "animal"}),
+            json!({"type": []}),
+            json!({"type": 3}),
+            json!({"enum": []}),
+            json!({"anyOf": []}),
+            json!({"anyOf": {}}),
+            json!({"properties": []}),
+            json!({"type": "object", "properties": {"a": 3}}),
+            json!({"type": "array", "items": []}),
+            json!({"type": "string", "minLength": -1}),
+            json!({"type": "string", "maxLength": 100_000}),
             json!({"type": "string", "minLength": 5, "maxLength": 4}),
-            json!({"type": "integer", "minimum": 1e300}), json!({"type": "integer", "minimum": 4, "maximum": 3}),
+            json!({"type": "integer", "minimum": 1e300}),
+            json!({"type": "integer", "minimum": 4, "maximum": 3}),
             json!({"type": "object", "required": "a"}),
         ] {
             assert!(check(schema.clone()).is_err(), "{schema}");
@@ -395,7 +419,9 @@ mod tests {
 
     #[test]
     fn references_stay_inside() {
-        for reference in ["http://example.com/x.json", "#", "#/", "#/$defs/none", "#/type", "#/$defs/a~1b", "file:///etc/passwd"] {
+        for reference in
+            ["http://example.com/x.json", "#", "#/", "#/$defs/none", "#/type", "#/$defs/a~1b", "file:///etc/passwd"]
+        {
             let refusal = refusal(json!({"$ref": reference, "$defs": {"a/b": {}}}));
             assert!(refusal.starts_with("$ref must"), "{reference}: {refusal}");
         }

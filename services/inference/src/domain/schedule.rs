@@ -34,13 +34,13 @@ pub fn share(needs: &[Need], room: Room) -> Vec<usize> {
         }
     }
     reading.sort_unstable();
-    let mut waiting = reading.len();
+    let mut unserved = reading.len();
     for (tokens, index) in reading {
         // Rounded up, so that one token of room is used by somebody.
-        let share = tokens.min(left.div_ceil(waiting));
+        let share = tokens.min(left.div_ceil(unserved));
         shares[index] = share;
         left -= share;
-        waiting -= 1;
+        unserved -= 1;
     }
     shares
 }

@@ -45,7 +45,8 @@ impl Bert {
     pub fn open(folder: &Path, threads: NonZeroUsize) -> anyhow::Result<Self> {
         let [weights, tokenizer, config] = FILES.map(|file| folder.join(file));
         let text = fs::read_to_string(&config).with_context(|| config.display().to_string())?;
-        let config: Config = serde_json::from_str(&text).with_context(|| format!("{} is no BERT's", config.display()))?;
+        let config: Config =
+            serde_json::from_str(&text).with_context(|| format!("{} is no BERT's", config.display()))?;
         ensure!(
             config.max_position_embeddings >= MAX_TOKENS,
             "the model reads {} tokens and needs to read {MAX_TOKENS}",

@@ -206,7 +206,11 @@ fn run(shared: &Shared) {
         Ok(bert) => Arc::new(bert),
         Err(error) => {
             let chain = format!("{error:#}");
-            tracing::error!(model.name = shared.settings.name, error.chain = chain, "The embedding model could not be loaded");
+            tracing::error!(
+                model.name = shared.settings.name,
+                error.chain = chain,
+                "The embedding model could not be loaded"
+            );
             let _ = shared.loaded.set(Err(chain));
             // The process stays, so that health and log can be read.
             while shared.queue.next(0).is_some() {}
@@ -238,7 +242,7 @@ async fn watch(token: CancellationToken, shared: Arc<Shared>, mut ended: oneshot
 }
 
 impl HealthCheck for EmbeddingModel {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "embedding model"
     }
 

@@ -82,6 +82,8 @@ pub fn run(
         .with_n_seq_max(settings.parallel)
         // Each sequence has its own part of the memory: none can crowd another out.
         .with_kv_unified(false)
+        // Layers with a sliding window keep the window and not the whole context: nothing here goes back in a sequence.
+        .with_swa_full(false)
         .with_n_batch(batch)
         .with_n_ubatch(batch)
         .with_n_threads(threads)
@@ -101,7 +103,9 @@ pub fn run(
     while engine.receive(messages) {
         engine.drop_abandoned();
         engine.admit();
+        engine.report();
         engine.step();
+        engine.report();
     }
     Ok(())
 }
@@ -146,6 +150,9 @@ impl Engine<'_> {
             metrics::tokens(self.name, TokenKind::Prompt, job.prepared.prompt.len() as u64);
             *place = Some(Active { job, read: 0, last: None, written: 0 });
         }
+    }
+
+    fn report(&self) {
         metrics::waiting(self.name, self.queue.len());
         metrics::active(self.name, self.active.iter().flatten().count());
     }

@@ -165,9 +165,9 @@ struct Place(Arc<Shared>);
 impl Place {
     fn take(shared: &Arc<Shared>) -> Result<Self, Error> {
         let limit = shared.settings.queue + shared.settings.parallel as usize;
-        let taken = shared.accepted.fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| {
-            (taken < limit).then_some(taken + 1)
-        });
+        let taken = shared
+            .accepted
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |taken| (taken < limit).then_some(taken + 1));
         taken.map(|_| Self(Arc::clone(shared))).map_err(|_| Error::Busy)
     }
 }
@@ -184,7 +184,11 @@ fn run(shared: &Shared, messages: &mpsc::Receiver<Message>) {
     let model = match LoadedModel::open(&shared.settings) {
         Ok(model) => Arc::new(model),
         Err(error) => {
-            tracing::error!(model.name = shared.settings.name, error.chain = format!("{error:#}"), "The chat model could not be loaded");
+            tracing::error!(
+                model.name = shared.settings.name,
+                error.chain = format!("{error:#}"),
+                "The chat model could not be loaded"
+            );
             let _ = shared.loaded.set(Err(format!("{error:#}")));
             // Requests are refused from here on; the process stays, so that health and log can be read.
             while !matches!(messages.recv(), Ok(Message::Stop) | Err(_)) {}
@@ -201,7 +205,11 @@ fn run(shared: &Shared, messages: &mpsc::Receiver<Message>) {
         let _ = shared.loaded.set(Ok(Arc::clone(&model)));
     };
     if let Err(error) = engine::run(&model, &shared.settings, messages, ready) {
-        tracing::error!(model.name = shared.settings.name, error.chain = format!("{error:#}"), "The chat model's engine ended");
+        tracing::error!(
+            model.name = shared.settings.name,
+            error.chain = format!("{error:#}"),
+            "The chat model's engine ended"
+        );
         let _ = shared.loaded.set(Err(format!("{error:#}")));
     }
 }
@@ -223,7 +231,7 @@ async fn watch(
 }
 
 impl HealthCheck for ChatModel {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "chat model"
     }
 

@@ -1,6 +1,6 @@
 //! A loaded GGUF file: its words, its chat template, and requests turned into tokens.
 
-use std::fs;
+use std::{borrow::Cow, fs};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -19,7 +19,7 @@ use crate::{
         generation::{Generation, OutputFormat},
         json_schema::Schema,
         output::Output,
-        prompt::{Message, Part, Prompt},
+        prompt::{Message, Part, Prompt, Role},
         template::Template,
     },
     error::Error,
@@ -86,7 +86,8 @@ impl LoadedModel {
     ) -> Result<Prompt, Error> {
         match &self.format {
             ChatFormat::Template(template) => {
-                template.prompt(messages, now).map_err(|error| Error::Template(error.to_string()))
+                let messages = with_schema(messages, format);
+                template.prompt(&messages, now).map_err(|error| Error::Template(error.to_string()))
             }
             ChatFormat::FewShot => Ok(few_shot::prompt(messages, format)),
         }
@@ -135,13 +136,24 @@ impl LoadedModel {
             OutputFormat::JsonObject => &Schema::any_object(),
             OutputFormat::JsonSchema(schema) => schema,
         };
-        let refused = |_| Error::UnsupportedSchema {
+        let refused = |()| Error::UnsupportedSchema {
             param: "response_format.json_schema.schema".into(),
             message: "cannot be turned into a grammar: it refers to itself without an end, or asks for too much".into(),
         };
         let grammar = json_schema_to_grammar(schema.as_str()).map_err(|_| ()).map_err(refused)?;
         LlamaSampler::grammar(&self.llama, &grammar, "root").map(Some).map_err(|_| ()).map_err(refused)
     }
+}
+
+/// Tells the model of the schema that its answer will be held to: it chooses better when it knows what is coming.
+fn with_schema<'a>(messages: &'a [Message], format: &OutputFormat) -> Cow<'a, [Message]> {
+    let OutputFormat::JsonSchema(schema) = format else { return Cow::Borrowed(messages) };
+    let mut messages = messages.to_vec();
+    if let Some(message) = messages.iter_mut().rfind(|message| message.role == Role::User) {
+        message.content.push_str("\n\nAnswer with JSON of this schema: ");
+        message.content.push_str(schema.as_str());
+    }
+    Cow::Owned(messages)
 }
 
 /// A control token as templates write it.

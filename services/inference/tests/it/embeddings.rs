@@ -55,7 +55,11 @@ async fn they_are_those_of_the_reference_in_every_form() {
         }
     }
 
-    let encoded = embed(&server, json!({"model": "local-embedding", "input": HAPPY[0], "encoding_format": "base64", "dimensions": 384})).await;
+    let encoded = embed(
+        &server,
+        json!({"model": "local-embedding", "input": HAPPY[0], "encoding_format": "base64", "dimensions": 384}),
+    )
+    .await;
     let bytes = STANDARD.decode(encoded["data"][0]["embedding"].as_str().unwrap()).unwrap();
     let decoded: Vec<f32> = bytes.chunks(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
     assert_eq!(decoded, batch[0]);

@@ -37,7 +37,11 @@ async fn every_mistake_is_named() {
         (json!({"messages": "hi"}), "invalid_value", "messages"),
         (json!({"messages": [{"role": "king", "content": "hi"}]}), "invalid_value", "messages[0].role"),
         (json!({"messages": [{"role": "user"}]}), "invalid_value", "messages[0].content"),
-        (json!({"messages": [{"role": "tool", "content": "4", "tool_call_id": "1"}]}), "unsupported_parameter", "messages[0].role"),
+        (
+            json!({"messages": [{"role": "tool", "content": "4", "tool_call_id": "1"}]}),
+            "unsupported_parameter",
+            "messages[0].role",
+        ),
         (
             json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}]}),
             "unsupported_parameter",
@@ -47,7 +51,7 @@ async fn every_mistake_is_named() {
         (json!({"tools": [{"type": "function", "function": {"name": "f"}}]}), "unsupported_parameter", "tools"),
         (json!({"logprobs": true}), "unsupported_parameter", "logprobs"),
         (json!({"logit_bias": {"5": 1}}), "unsupported_parameter", "logit_bias"),
-        (json!({"response_format": {"type": "yaml"}}), "invalid_value", "response_format"),
+        (json!({"response_format": {"type": "yaml"}}), "invalid_value", "response_format.type"),
         (
             json!({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object", "oneOf": []}}}}),
             "unsupported_schema",

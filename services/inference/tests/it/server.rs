@@ -21,7 +21,11 @@ pub fn models() -> PathBuf {
     let cache = || var("XDG_CACHE_HOME").or_else(|| var("HOME").map(|home| home.join(".cache")));
     let folder = var("BRAINOPS_MODELS_DIR").or_else(|| cache().map(|cache| cache.join("brainops/models"))).unwrap();
     for file in ["gemma-3-270m-q4_k_m.gguf", "all-MiniLM-L6-v2/model.safetensors"] {
-        assert!(folder.join(file).is_file(), "{file} is not in {}: run scripts/fetch-models.sh --bundled", folder.display());
+        assert!(
+            folder.join(file).is_file(),
+            "{file} is not in {}: run scripts/fetch-models.sh --bundled",
+            folder.display()
+        );
     }
     folder
 }
@@ -55,7 +59,10 @@ impl Server {
             ("BRAINOPS_HTTP_ADDR", "127.0.0.1:0"),
             ("BRAINOPS_PRIVATE_ADDR", "127.0.0.1:0"),
             ("BRAINOPS_HTTP_WORKERS", "1"),
-            ("BRAINOPS_LOG", "warn"),
+            ("BRAINOPS_LOG", "error"),
+            // Tests run beside each other, and threads that wait for each other's turn on a core wait long.
+            ("BRAINOPS_INFERENCE_THREADS", "1"),
+            ("BRAINOPS_INFERENCE_EMBEDDING_THREADS", "1"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
@@ -93,7 +100,8 @@ impl Server {
 
     /// The answer to one question, greedily.
     pub async fn question(&self, messages: Value) -> String {
-        let (status, body) = self.ask("/v1/chat/completions", &json!({"model": "local-chat", "messages": messages})).await;
+        let (status, body) =
+            self.ask("/v1/chat/completions", &json!({"model": "local-chat", "messages": messages})).await;
         assert_eq!(status, 200, "{body}");
         body["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
     }

@@ -71,7 +71,9 @@ async fn with_a_key_nobody_comes_in_without_it() {
             None => request,
         }
     };
-    for wrong in [None, Some("Bearer "), Some("Bearer a-key-of-some-lengt"), Some("Basic a-key-of-some-length"), Some(key)] {
+    for wrong in
+        [None, Some("Bearer "), Some("Bearer a-key-of-some-lengt"), Some("Basic a-key-of-some-length"), Some(key)]
+    {
         let answer = models(wrong).send().await.unwrap();
         assert_eq!(answer.status(), 401, "{wrong:?}");
         let body: Value = answer.json().await.unwrap();
