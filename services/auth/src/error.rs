@@ -93,7 +93,6 @@ kit::error_codes! {
     INVALID_CREDENTIALS = "invalid_credentials", 401, "The address or the password is wrong";
     INVALID_REFRESH_TOKEN = "invalid_refresh_token", 401, "The refresh token is not valid";
     SESSION_ENDED = "session_ended", 401, "The session has ended";
-    INVALID_API_KEY = "invalid_api_key", 401, "The API key is not valid";
     REAUTHENTICATION_REQUIRED = "reauthentication_required", 401, "This needs a recent sign-in";
     INVALID_CLIENT = "invalid_client", 401, "The client credentials are wrong";
     ACCOUNT_DISABLED = "account_disabled", 403, "The account is disabled";
@@ -136,7 +135,7 @@ impl Coded for Error {
             Self::UnsupportedGrant => &UNSUPPORTED_GRANT_TYPE,
             Self::InvalidTarget => &INVALID_TARGET,
             Self::ApiKeyNotFound(_) => &API_KEY_NOT_FOUND,
-            Self::InvalidApiKey => &INVALID_API_KEY,
+            Self::InvalidApiKey => &codes::INVALID_API_KEY,
             Self::NotActive(_) => &API_KEY_NOT_ACTIVE,
             Self::NotKeyOwner => &NOT_KEY_OWNER,
             Self::NotGrantable(_) => &NOT_GRANTABLE,

@@ -31,9 +31,10 @@ impl Installation {
         let secrets = Secrets::open(&data.join("secrets.json"))?;
         let given = Env::from_process().values().clone();
         check_common(&given)?;
-        let models = match place.local_models.wanted(&given) {
-            true => local_models::found(place.models.as_deref().unwrap_or(&data.join("models"))),
-            false => Vec::new(),
+        let models = if place.local_models.wanted(&given) {
+            local_models::found(place.models.as_deref().unwrap_or(&data.join("models")))
+        } else {
+            Vec::new()
         };
         let infra = Infra::start(&place).await?;
         Ok(Self { infra, secrets, models, data, http: place.http, given })

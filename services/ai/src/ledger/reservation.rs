@@ -92,6 +92,7 @@ impl Reservation {
     /// Replaces the estimate by what was used and records it, exactly once. The record is durable when the future is
     /// done, as far as the configured durability says; dropping the future loses nothing, so a guard may call this from
     /// `Drop`.
+    #[expect(clippy::needless_pass_by_value, reason = "what was spent is spent")]
     pub fn settle(self, spent: Spent) -> impl Future<Output = ()> + Send + 'static {
         let Self { ledger, id, caller, model, operation, holds, headroom: _ } = self;
         let record = record(id, caller, model, operation, &spent, ledger.inner.clock.now());

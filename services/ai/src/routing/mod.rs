@@ -256,6 +256,8 @@ pub fn told(span: &Span, route: &Route, failure: &Failure) {
         parent: span,
         error.kind = failure.kind.as_str(),
         http.response.status_code = failure.status,
+        // The provider's own word for it, without its key.
+        error.code = failure.code,
         error.cause = std::error::Error::source(failure).map(ToString::to_string),
         "A provider failed"
     );

@@ -56,14 +56,14 @@ pub(super) fn once(
     present: Present,
     make: impl FnOnce(&mut PgConnection) -> Result<(ApiKey, ApiKeyText), Error>,
 ) -> Result<Issued, Error> {
-    let mut made = None;
+    let mut new = None;
     let Answered { answer, .. } = idempotency::once(conn, request, |conn| {
         let (key, text) = make(conn)?;
         let answer = present(&key).map_err(db::Error::from)?;
-        made = Some((key, text));
+        new = Some((key, text));
         Ok::<_, Error>(answer)
     })?;
-    Ok(match made {
+    Ok(match new {
         Some((key, text)) => Issued::New(Box::new(key), text),
         None => Issued::Repeated(answer),
     })

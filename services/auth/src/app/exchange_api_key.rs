@@ -82,7 +82,7 @@ async fn exchange(
         expires_in: life,
         api_key: Some(key.id),
     };
-    let token = sign(state, subject, now)?;
+    let token = sign(state, &subject, now)?;
     state.key_uses.note(key.id, now);
     Ok(Ok(ExchangedToken { key: key.id, text: token, expires_in: life }))
 }

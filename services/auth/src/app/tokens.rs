@@ -104,7 +104,7 @@ pub(super) fn mint(
         expires_in,
         api_key: None,
     };
-    Ok(AccessToken { text: sign(state, subject, origin.at)?, expires_in, org, role })
+    Ok(AccessToken { text: sign(state, &subject, origin.at)?, expires_in, org, role })
 }
 
 /// Whom an access token is about, and for how long.
@@ -123,7 +123,7 @@ pub(super) struct Subject {
 }
 
 /// Signs an access token (RFC 9068 profile).
-pub(super) fn sign(state: &AppState, subject: Subject, now: DateTime<Utc>) -> Result<Secret<String>, Error> {
+pub(super) fn sign(state: &AppState, subject: &Subject, now: DateTime<Utc>) -> Result<Secret<String>, Error> {
     let identity = &state.config.identity;
     let now = now.timestamp();
     let claims = Claims {

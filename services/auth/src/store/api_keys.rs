@@ -262,17 +262,20 @@ pub struct Presented {
     pub role: Option<Role>,
 }
 
+/// A key's row, its hash, when its owner was disabled, and the owner's role.
+type Found = (Row, Vec<u8>, Option<DateTime<Utc>>, Option<String>);
+
 /// A key with its hash and its owner's standing, in one read. For system transactions: nobody has proven anything yet.
 pub fn find_presented(conn: &mut PgConnection, id: ApiKeyId) -> QueryResult<Option<Presented>> {
     let membership = memberships::user_id.eq(api_keys::user_id).and(memberships::org_id.eq(api_keys::org_id));
-    let found: Option<(Row, Vec<u8>, Option<DateTime<Utc>>, Option<String>)> = api_keys::table
+    let found: Option<Found> = api_keys::table
         .inner_join(users::table)
         .left_join(memberships::table.on(membership))
         .filter(api_keys::id.eq(id.uuid()))
         .select((Row::as_select(), api_keys::secret_hash, users::disabled_at, memberships::role.nullable()))
         .first(conn)
         .optional()?;
-    let read = |(row, hash, disabled_at, role): (Row, _, Option<DateTime<Utc>>, Option<String>)| {
+    let read = |(row, hash, disabled_at, role): Found| {
         let role = role.as_deref().map(super::memberships::role).transpose()?;
         Ok(Presented { key: row.try_into()?, hash, owner_disabled: disabled_at.is_some(), role })
     };

@@ -24,6 +24,11 @@ const fn row(method: &'static str, path: &'static str, nobody: u16, roles: u16, 
     Row { method, path, body: |_| None, nobody, roles: [roles; 4], services }
 }
 
+/// A route for people whose role has the scope.
+const fn scoped(method: &'static str, path: &'static str, roles: [u16; 4]) -> Row {
+    Row { method, path, body: |_| None, nobody: 401, roles, services: [401; 3] }
+}
+
 /// A route for people: whatever the role, it concerns one's own account.
 const fn people(method: &'static str, path: &'static str, status: u16) -> Row {
     row(method, path, 401, status, [401; 3])
@@ -49,6 +54,14 @@ const MATRIX: &[Row] = &[
         Some(json!({"current_password": PASSWORD, "new_password": PASSWORD}))
     }),
     people("DELETE", "/v1/auth/sessions/{id}", 404),
+    scoped("GET", "/v1/auth/api-keys", [403, 200, 200, 200]),
+    with(scoped("POST", "/v1/auth/api-keys", [403, 201, 201, 201]), |_| Some(crate::support::keys::body())),
+    scoped("GET", "/v1/auth/api-keys/{id}", [403, 404, 404, 404]),
+    with(scoped("PATCH", "/v1/auth/api-keys/{id}", [403, 404, 404, 404]), |_| Some(json!({}))),
+    scoped("DELETE", "/v1/auth/api-keys/{id}", [403, 404, 404, 404]),
+    with(scoped("POST", "/v1/auth/api-keys/{id}/rotate", [403, 404, 404, 404]), |_| Some(json!({}))),
+    // 401 for the gateway too: it may ask, and the key is nonsense.
+    with(row("POST", "/internal/api-keys/exchange", 401, 401, [401, 403, 403]), |_| Some(json!({"key": "bo_live_x"}))),
     row("POST", "/internal/token", 401, 401, [401; 3]),
     row("GET", "/internal/revocations", 401, 401, [200, 200, 200]),
     row("GET", "/internal/snapshot/users", 401, 401, [403, 200, 200]),

@@ -15,6 +15,8 @@ fn bodies(ada: &Person) -> Vec<(String, Value)> {
         ("/v1/auth/token/refresh".into(), json!({"refresh_token": "bo_rt_x"})),
         ("/v1/auth/switch-organization".into(), json!({"organization_id": ada.org})),
         ("/v1/auth/password/change".into(), json!({"current_password": secret, "new_password": secret})),
+        ("/v1/auth/api-keys".into(), json!({"name": "build server", "scopes": ["ai:invoke"]})),
+        ("/internal/api-keys/exchange".into(), json!({"key": "bo_live_x"})),
         (format!("/internal/users/{}/disable", ada.user), json!({"reason": "admin"})),
     ]
 }
@@ -51,6 +53,7 @@ async fn nonsense_is_named_and_never_stored() {
         }
     }
     assert_eq!(count(&app, "SELECT count(*) AS n FROM auth.users").await, 1);
+    assert_eq!(count(&app, "SELECT count(*) AS n FROM auth.api_keys").await, 0);
     assert_eq!(count(&app, "SELECT count(*) AS n FROM auth.sessions WHERE revoked_at IS NULL").await, 1);
 }
 

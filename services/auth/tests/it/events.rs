@@ -9,24 +9,9 @@ use kit::{NewId as _, RandomIds};
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, Membership, Person, claims, consumed, count, get, post, publish, refresh, register, roles, service_token,
-    start, until,
+    Membership, Person, claims, consumed, count, get, keys, member, post, publish, refresh, register, roles,
+    service_token, start, tell, until,
 };
-
-async fn tell<E: contracts::Event>(app: &App, sequence: i64, event: E) {
-    consumed(app, publish(app, sequence, event).await).await;
-}
-
-/// Somebody who works in an organization of others.
-async fn member(app: &App, name: &str, role: Role) -> (Person, Membership) {
-    let person = register(app, name).await;
-    let membership = Membership::new(RandomIds.new(), person.user);
-    tell(app, 1, membership.added(role)).await;
-    let body = json!({"organization_id": membership.org});
-    let switched: Value = post(app, "/v1/auth/switch-organization", Some(&person.access), &body).await.json(200);
-    let access = switched["access_token"].as_str().unwrap().to_owned();
-    (Person { access, org: membership.org, ..person }, membership)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_token_is_refused_after_a_role_change_and_nobody_is_signed_out() {
@@ -174,6 +159,9 @@ async fn every_event_is_told_as_its_snapshot_says() {
     for _ in 0..10 {
         post(&app, "/v1/auth/login", None, &crate::support::credentials("Ada", "not the password")).await;
     }
+    let key = keys::make(&app, &ada, &json!({"name": "build server", "scopes": ["ai:invoke"]})).await;
+    let name = json!({"name": "test server", "allowed_networks": ["192.0.2.0/24"]});
+    keys::patch(&app, &ada, &key.id, &name).await.json::<Value>(200);
     app.clock.advance(chrono::TimeDelta::minutes(15));
     let next = Person::from(&refresh(&app, &ada.refresh).await.json(200));
     let body = json!({"current_password": crate::support::PASSWORD, "new_password": "seventeen brisk otters waltzing"});

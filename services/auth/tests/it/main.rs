@@ -2,6 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test says so when it fails")]
 
 mod access;
+mod api_key_exchange;
+mod api_key_owners;
+mod api_key_rules;
+mod api_keys;
 mod bad_input;
 mod enumeration;
 mod events;

@@ -58,6 +58,14 @@ async fn the_examples_are_valid() {
     assert_eq!(post("/v1/auth/login", None, &example("LoginRequest")).await.status, 200);
     let token = tokens["access_token"].as_str();
     assert_eq!(post("/v1/auth/password/change", token, &example("PasswordChangeRequest")).await.status, 204);
+    let key: Value = post("/v1/auth/api-keys", token, &example("ApiKeyCreate")).await.json(201);
+    let path = format!("/v1/auth/api-keys/{}", key["id"].as_str().unwrap());
+    let patched = app.send(reqwest::Method::PATCH, &path, token, Some(&example("ApiKeyPatch"))).await;
+    assert_eq!(patched.status, 200, "{}", patched.text());
+    assert_eq!(post(&format!("{path}/rotate"), token, &example("ApiKeyRotate")).await.status, 201);
+    let service = crate::support::service_token(&app, "gateway", "auth").await;
+    let exchange = post("/internal/api-keys/exchange", Some(&service), &example("ExchangeRequest")).await;
+    assert_eq!(exchange.problem(401), "invalid_api_key", "not a key of anybody");
     let refresh = post("/v1/auth/token/refresh", None, &example("RefreshRequest")).await;
     assert_eq!(refresh.problem(401), "invalid_refresh_token", "well-formed, and of course unknown");
     assert_eq!(example("ServiceTokenRequest"), json!({"grant_type": "client_credentials", "audience": "users"}));

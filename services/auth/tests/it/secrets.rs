@@ -11,7 +11,9 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context, layer::SubscriberExt as _};
 
-use crate::support::{App, PASSWORD, Person, credentials, get, lines, post, refresh, register, service_token, start};
+use crate::support::{
+    App, PASSWORD, Person, credentials, get, keys, lines, post, refresh, register, service_token, start,
+};
 
 /// Keeps every event and every field of every span as text, whatever its level.
 #[derive(Clone, Default)]
@@ -101,6 +103,11 @@ async fn use_everything(app: &App) -> Vec<(&'static str, String)> {
     get(app, "/v1/auth/sessions", &next.access).await.json::<Value>(200);
     app.clock.advance(chrono::TimeDelta::seconds(11));
     assert_eq!(refresh(app, &ada.refresh).await.status, 401);
+    let key = keys::make(app, &keys::signed_in_anew(app, &ada, NEW).await, &keys::body()).await;
+    let exchanged = keys::exchange(app, &key.text, Some("192.0.2.77")).await.json::<Value>(200);
+    let mut wrong = key.text.clone();
+    wrong.replace_range(40..41, if &wrong[40..41] == "x" { "y" } else { "x" });
+    assert_eq!(keys::exchange(app, &wrong, None).await.status, 401);
     let service = service_token(app, "standalone", "auth").await;
     let path = format!("/internal/users/{}/disable", ada.user);
     assert_eq!(post(app, &path, Some(&service), &json!({"reason": "admin"})).await.status, 204);
@@ -114,6 +121,9 @@ async fn use_everything(app: &App) -> Vec<(&'static str, String)> {
         ("a refresh token", ada.refresh.trim_start_matches("bo_rt_").to_owned()),
         ("the next refresh token", next.refresh.trim_start_matches("bo_rt_").to_owned()),
         ("an access token", signature(&ada.access)),
+        ("an API key", key.text[31..].to_owned()),
+        ("a mistyped API key", wrong[31..].to_owned()),
+        ("a token for an API key", signature(exchanged["access_token"].as_str().unwrap())),
         ("a service's token", signature(&service)),
         ("a service's secret", crate::support::CLIENTS[2].1.to_owned()),
         ("the pepper", "pepper of the tests".to_owned()),

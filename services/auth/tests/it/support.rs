@@ -1,5 +1,7 @@
 //! What several tests need.
 
+pub mod keys;
+
 use auth::Auth;
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use contracts::users::v1::{MembershipAdded, MembershipRemoved, MembershipRoleChanged};
@@ -204,6 +206,27 @@ impl Membership {
             ..MembershipRemoved::default()
         }
     }
+}
+
+/// Publishes what the users service tells, and waits until this service has dealt with it.
+pub async fn tell<E: Event>(app: &App, sequence: i64, event: E) {
+    consumed(app, publish(app, sequence, event).await).await;
+}
+
+/// Somebody new who works in an organization of others.
+pub async fn member(app: &App, name: &str, role: Role) -> (Person, Membership) {
+    let person = register(app, name).await;
+    join(app, person, RandomIds.new(), role).await
+}
+
+/// Somebody who works in an organization from now on.
+pub async fn join(app: &App, person: Person, org: OrgId, role: Role) -> (Person, Membership) {
+    let membership = Membership::new(org, person.user);
+    tell(app, 1, membership.added(role)).await;
+    let body = json!({"organization_id": membership.org});
+    let switched: Value = post(app, "/v1/auth/switch-organization", Some(&person.access), &body).await.json(200);
+    let access = switched["access_token"].as_str().unwrap().to_owned();
+    (Person { access, org: membership.org, ..person }, membership)
 }
 
 /// The organizations and roles that `GET /v1/auth/me` shows.

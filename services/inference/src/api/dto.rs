@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::body::{OpenAi, nothing};
+use super::body::{OpenAi, Unsupported, nothing};
 use crate::domain::{generation::Usage, json_schema::Json};
 
 /// A conversation to be continued.
@@ -81,7 +81,7 @@ pub struct ChatCompletionRequest {
 }
 
 impl OpenAi for ChatCompletionRequest {
-    fn unsupported(&self) -> Vec<(&'static str, &Option<Value>, fn(&Value) -> bool)> {
+    fn unsupported(&self) -> Vec<Unsupported<'_>> {
         vec![
             ("tools", &self.tools, nothing::empty),
             ("tool_choice", &self.tool_choice, nothing::no_choice),
@@ -196,7 +196,7 @@ pub struct CompletionRequest {
 }
 
 impl OpenAi for CompletionRequest {
-    fn unsupported(&self) -> Vec<(&'static str, &Option<Value>, fn(&Value) -> bool)> {
+    fn unsupported(&self) -> Vec<Unsupported<'_>> {
         vec![
             ("best_of", &self.best_of, nothing::one),
             ("echo", &self.echo, nothing::off),
@@ -223,7 +223,7 @@ pub struct EmbeddingRequest {
 }
 
 impl OpenAi for EmbeddingRequest {
-    fn unsupported(&self) -> Vec<(&'static str, &Option<Value>, fn(&Value) -> bool)> {
+    fn unsupported(&self) -> Vec<Unsupported<'_>> {
         Vec::new()
     }
 }

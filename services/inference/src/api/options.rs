@@ -155,7 +155,7 @@ mod tests {
 
     use super::*;
 
-    fn refused(fields: Value) -> String {
+    fn refused(fields: &Value) -> String {
         let mut body = json!({"model": "m", "messages": []});
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let request: ChatCompletionRequest = serde_json::from_value(body).unwrap();
@@ -187,7 +187,7 @@ mod tests {
                 "response_format.json_schema.schema.items.not: is a keyword",
             ),
         ] {
-            let refused = refused(fields.clone());
+            let refused = refused(&fields);
             assert!(refused.starts_with(expected), "{fields}: {refused}");
         }
     }

@@ -91,7 +91,7 @@ fn parts(rendered: &str, messages: &[Message]) -> Vec<Part> {
 mod tests {
     use super::{super::prompt::Role, Part::*, *};
 
-    /// The form that ChatML models are trained on.
+    /// The form that `ChatML` models are trained on.
     const CHATML: &str = "{%- for message in messages %}\n\
         {{- '<|im_start|>' + message.role + '\n' + message['content'] | trim + '<|im_end|>' + '\n' }}\n\
         {%- endfor %}\n\

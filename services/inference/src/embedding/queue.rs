@@ -128,6 +128,7 @@ mod tests {
     }
 
     /// Computes one batch and tells the ids in it.
+    #[expect(clippy::cast_precision_loss, reason = "the ids of these tests are small")]
     fn step(queue: &Queue, most: usize) -> Vec<u32> {
         let mut seen = Vec::new();
         let batch = queue.next(most).unwrap();

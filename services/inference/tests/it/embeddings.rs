@@ -113,7 +113,7 @@ async fn many_callers_at_once_get_their_own_and_a_full_queue_says_so() {
     let (a, b) = (large(1), large(2));
     let (first, second) = tokio::join!(server.post("/v1/embeddings", &a), server.post("/v1/embeddings", &b));
     let mut answers = [first, second];
-    answers.sort_by_key(|answer| answer.status());
+    answers.sort_by_key(reqwest::Response::status);
     let statuses = answers.each_ref().map(|answer| answer.status().as_u16());
     assert_eq!(statuses, [200, 503], "one fits in, however large; not two");
     assert_eq!(answers[1].headers()["retry-after"], "1");

@@ -15,7 +15,7 @@ pub fn summary((status, body): (u16, Value)) -> (u16, String, String, String) {
     (status, text("type"), text("code"), text("param"))
 }
 
-fn chat(fields: Value) -> Value {
+fn chat(fields: &Value) -> Value {
     let mut body = json!({"model": "local-chat", "messages": [{"role": "user", "content": "hi"}]});
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     body
@@ -59,7 +59,7 @@ async fn every_mistake_is_named() {
         ),
     ] {
         let expected = (400, "invalid_request_error".to_owned(), code.to_owned(), param.to_owned());
-        assert_eq!(refused("/v1/chat/completions", &chat(fields.clone())).await, expected, "{fields}");
+        assert_eq!(refused("/v1/chat/completions", &chat(&fields)).await, expected, "{fields}");
     }
     for (path, body, param) in [
         ("/v1/completions", json!({"model": "m", "prompt": [1, 2]}), "prompt"),
@@ -86,7 +86,7 @@ async fn fields_that_ask_for_nothing_are_no_mistake() {
         "stream_options": null, "stop": null, "n": 1,
     });
     // It got as far as looking for the model.
-    let answer = summary(server.ask("/v1/chat/completions", &chat(fields)).await);
+    let answer = summary(server.ask("/v1/chat/completions", &chat(&fields)).await);
     assert_eq!(answer, (404, "invalid_request_error".into(), "model_not_found".into(), "model".into()));
 }
 

@@ -44,7 +44,7 @@ pub struct ApiKeyCreate {
     pub allowed_networks: Vec<String>,
     /// `live` or `test`: a mark in the key, for people and secret scanners. Both work alike. `live` if absent.
     #[serde(default)]
-    #[schema(value_type = Option<ApiKeyEnvironmentDto>, nullable = false, example = "live")]
+    #[schema(value_type = Option<String>, nullable = false, pattern = "^(live|test)$", default = "live", example = "live")]
     pub environment: ApiKeyEnvironmentDto,
 }
 
@@ -166,6 +166,7 @@ impl ApiKeyQuery {
     }
 }
 
+/// Whose keys a list shows.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OwnerFilter {
@@ -174,10 +175,10 @@ pub enum OwnerFilter {
     Organization,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+/// Whether a key works.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ApiKeyStatus)]
-/// Whether a key works.
 pub enum StatusDto {
     Active,
     Expired,
