@@ -41,13 +41,11 @@ fn names(root: &Path) -> anyhow::Result<Vec<String>> {
     Ok(metadata.packages.iter().filter(is_service).map(|package| package.name.to_string()).collect())
 }
 
-/// Builds all at once, so that features are resolved the same way for each and nothing is compiled twice.
+/// Builds the whole workspace, so that features are resolved as for its tests and nothing is compiled twice. `cargo` is
+/// the one in PATH: rustup's sets the toolchain for compilers that run in the folders of crates that ask for another.
 fn build(root: &Path, names: &[String]) -> anyhow::Result<Vec<(String, String)>> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--bins", "--message-format=json-render-diagnostics"]);
-    for name in names {
-        cargo.args(["--package", name]);
-    }
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--quiet", "--workspace", "--bins", "--message-format=json-render-diagnostics"]);
     let output =
         cargo.current_dir(root).stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "the services do not build");
