@@ -8,7 +8,7 @@
 # bench/results/<date>-ai.json and prints a table.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/brainops/target}
+. scripts/lib/measure.sh
 ROUNDS=${ROUNDS:-3} SECONDS_EACH=${SECONDS_EACH:-8} RATES=${RATES:-"200 1000"} STREAMS=${STREAMS:-500}
 PORTKEY=1.15.2
 
@@ -16,15 +16,18 @@ for program in node npm curl python3; do
     command -v "$program" > /dev/null || { echo "bench/ai needs: $program" >&2; exit 1; }
 done
 
-cargo build --release --package standalone --bin brainops
-cargo build --release --package gateway --bench load
-cargo build --release --package ai --bench upstream
-newest() { find "$CARGO_TARGET_DIR/release/deps" -maxdepth 1 -name "$1-*" -perm -u+x -printf '%T@ %p\n' | sort -rn | head -n 1 | cut -d' ' -f2; }
-load=$(newest load) provider=$(newest upstream)
+build_programs
+load=$(tool load) provider=$(tool upstream)
 
 portkey=$CARGO_TARGET_DIR/portkey-$PORTKEY
-[ -d "$portkey/node_modules/@portkey-ai/gateway" ] ||
-    npm install --silent --no-fund --no-audit --prefix "$portkey" "@portkey-ai/gateway@$PORTKEY"
+if [ ! -d "$portkey" ]; then
+    npm install --silent --no-fund --no-audit --prefix "$portkey.new" "@portkey-ai/gateway@$PORTKEY"
+    # As published it fails every stream on current versions of Node, because it writes to headers that it must not change
+    # (Portkey-AI/gateway, issue 1389). It gets a copy of them.
+    sed -i 's/:new Response(p,e)}const/:new Response(p,{status:e.status,statusText:e.statusText,headers:new Headers(e.headers)})}const/' \
+        "$portkey.new/node_modules/@portkey-ai/gateway/build/start-server.js"
+    mv "$portkey.new" "$portkey"
+fi
 
 work=$(mktemp -d)
 pids=()
@@ -34,7 +37,7 @@ finish() {
     rm -rf "$work"
 }
 trap finish EXIT
-read -r fast slow portkey_port gateway < <(python3 -c 'import socket; s=[socket.socket() for _ in range(4)]; [x.bind(("127.0.0.1",0)) for x in s]; print(*[x.getsockname()[1] for x in s])')
+read -r fast slow portkey_port gateway <<< "$(free_ports 4)"
 
 "$provider" "127.0.0.1:$fast" > "$work/provider.log" & pids+=($!)
 "$provider" "127.0.0.1:$slow" 500 > "$work/slow.log" & pids+=($!)
@@ -46,7 +49,7 @@ start() { # name, provider's port
     env -u OPENAI_API_KEY BRAINOPS_LOG=info BRAINOPS_LOCAL_MODELS=never \
         BRAINOPS_RATE_MODEL_CALLER_PER_MINUTE=600000 BRAINOPS_RATE_MODEL_ORGANIZATION_PER_MINUTE=600000 \
         OPENAI_BASE_URL="http://127.0.0.1:$2/v1" OPENAI_API_KEY=sk-fake-0123456789abcdefghij \
-        "$CARGO_TARGET_DIR/release/brainops" up --data "$work/$1" --http "127.0.0.1:$gateway" \
+        "$(program brainops)" up --data "$work/$1" --http "127.0.0.1:$gateway" \
         > "$work/$1.out" 2> "$work/$1.log" &
     system=$!
     pids+=("$system")

@@ -6,7 +6,7 @@
 # rate by services/gateway/benches/load.rs. Writes bench/results/<date>-gateway.json and prints a table.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/brainops/target}
+. scripts/lib/measure.sh
 ROUNDS=${ROUNDS:-5} SECONDS_EACH=${SECONDS_EACH:-8} RATE=${RATE:-1000} CONNECTIONS=${CONNECTIONS:-64}
 
 for program in wrk haproxy nginx openssl python3; do
@@ -18,9 +18,8 @@ if [ -n "${missing:-}" ]; then
 fi
 export PATH=$PATH:/usr/sbin
 
-cargo build --release --package gateway
-cargo build --release --package gateway --bench load
-load=$(find "$CARGO_TARGET_DIR/release/deps" -maxdepth 1 -name 'load-*' -perm -u+x -printf '%T@ %p\n' | sort -rn | head -n 1 | cut -d' ' -f2)
+build_programs
+load=$(tool load)
 
 work=$(mktemp -d)
 # Started by root, nginx reads files as nobody.
@@ -34,8 +33,7 @@ finish() {
 trap finish EXIT
 python3 -m venv "$work/venv" > /dev/null
 "$work/venv/bin/pip" install --quiet 'pyjwt[crypto]'
-ports=($(python3 -c 'import socket; s=[socket.socket() for _ in range(5)]; [x.bind(("127.0.0.1",0)) for x in s]; print(*[x.getsockname()[1] for x in s])'))
-upstream=${ports[0]} nginx_proxy=${ports[1]} haproxy=${ports[2]} gateway=${ports[3]} private=${ports[4]}
+read -r upstream nginx_proxy haproxy gateway private <<< "$(free_ports 5)"
 
 # A key, its JWKS, and a token as auth signs it.
 "$work/venv/bin/python" scripts/bench/gateway/mint.py "$work" "http://127.0.0.1:$gateway"
@@ -52,7 +50,7 @@ env BRAINOPS_ENVIRONMENT=production BRAINOPS_HTTP_ADDR="127.0.0.1:$gateway" BRAI
     BRAINOPS_RATE_CALLER_PER_MINUTE=100000000 BRAINOPS_RATE_ORGANIZATION_PER_MINUTE=100000000 BRAINOPS_RATE_SOURCE_PER_MINUTE=100000000 \
     BRAINOPS_UPSTREAM_AUTH="http://127.0.0.1:$upstream" BRAINOPS_UPSTREAM_AUTH_PRIVATE="http://127.0.0.1:$upstream" \
     BRAINOPS_UPSTREAM_USERS="http://127.0.0.1:$upstream" BRAINOPS_UPSTREAM_USERS_PRIVATE="http://127.0.0.1:$upstream" \
-    "$CARGO_TARGET_DIR/release/gateway" serve > "$work/gateway.log" 2>&1 & pids+=($!)
+    "$(program gateway)" serve > "$work/gateway.log" 2>&1 & pids+=($!)
 
 path=v1/users/me
 for port in "$upstream" "$nginx_proxy" "$haproxy" "$gateway"; do

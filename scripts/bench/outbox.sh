@@ -5,11 +5,12 @@
 # round and says how; this runs it, quotes medians, writes bench/results/<date>-outbox.json and prints a table.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/brainops/target}
+. scripts/lib/measure.sh
 ROUNDS=${ROUNDS:-5} EVENTS=${EVENTS:-20000} SAMPLES=${SAMPLES:-200}
 
 command -v python3 > /dev/null || { echo "bench/outbox needs: python3 (apt-get install python3)" >&2; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cargo bench --package events --bench outbox -- "$work/measured.json" "$ROUNDS" "$EVENTS" "$SAMPLES"
+build_programs
+"$(tool outbox)" "$work/measured.json" "$ROUNDS" "$EVENTS" "$SAMPLES"
 python3 scripts/bench/outbox/report.py "$work/measured.json"

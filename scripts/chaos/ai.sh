@@ -3,14 +3,10 @@
 # LEAVERS=10000 says how many clients leave mid-stream.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/brainops/target}
 PROFILE=${PROFILE:-debug}
-flags=()
-[ "$PROFILE" = debug ] || flags=(--release)
-cargo build "${flags[@]}" --package standalone --bin brainops
-cargo build "${flags[@]}" --package ai --bench upstream
-provider=$(find "$CARGO_TARGET_DIR/$PROFILE/deps" -maxdepth 1 -name 'upstream-*' -perm -u+x -printf '%T@ %p\n' | sort -rn | head -n 1 | cut -d' ' -f2)
-brainops=$CARGO_TARGET_DIR/$PROFILE/brainops
+. scripts/lib/measure.sh
+build_programs
+provider=$(tool upstream) brainops=$(program brainops)
 ulimit -n "$(ulimit -Hn)"
 
 work=$(mktemp -d)
@@ -21,7 +17,7 @@ finish() {
     if [ -n "${KEEP:-}" ]; then echo "logs are in $work"; else rm -rf "$work"; fi
 }
 trap finish EXIT
-read -r upstream gateway < <(python3 -c 'import socket; s=[socket.socket() for _ in range(2)]; [x.bind(("127.0.0.1",0)) for x in s]; print(*[x.getsockname()[1] for x in s])')
+read -r upstream gateway <<< "$(free_ports 2)"
 "$provider" "127.0.0.1:$upstream" 50 > "$work/provider.log" & pids+=($!)
 env BRAINOPS_LOG=warn BRAINOPS_LOCAL_MODELS=never BRAINOPS_RATE_MODEL_CALLER_PER_MINUTE=600000 OPENAI_BASE_URL="http://127.0.0.1:$upstream/v1" OPENAI_API_KEY=sk-fake-0123456789abcdefghij \
     "$brainops" up --data "$work/data" --http "127.0.0.1:$gateway" > "$work/up.out" 2> "$work/up.log" & system=$!

@@ -7,6 +7,7 @@
 
 use contracts::{OrgId, UserId};
 use diesel::{PgConnection, dsl, dsl::IntervalDsl, prelude::*, sql_types};
+use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -57,6 +58,29 @@ pub struct Answer {
     pub headers: Vec<(String, String)>,
     /// At most [`LARGEST_BODY`] bytes.
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// 201 with what was made as JSON: where it is (`Location`) and its version (`ETag`).
+    ///
+    /// # Errors
+    /// When `made` cannot be JSON.
+    pub fn created(location: String, version: i64, made: &impl Serialize) -> Result<Self, serde_json::Error> {
+        let headers = [
+            ("content-type", "application/json".to_owned()),
+            ("location", location),
+            ("etag", format!("\"{version}\"")),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
+        Ok(Self { status: 201, headers, body: serde_json::to_vec(made)? })
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
 }
 
 /// An answer, and whether it is a repetition (`Idempotency-Replayed: true`).

@@ -64,7 +64,7 @@ impl Settings for Config {
                     "Id of the organization whose admins change providers, models and quotas of the whole installation.",
                 )
                 .map(|organization| organization.0),
-            built_in: read_built_in(env),
+            built_in: configured_providers(env),
             catalog_fresh: env
                 .or::<Millis>(
                     "BRAINOPS_AI_CATALOG_FRESH_MS",
@@ -85,7 +85,8 @@ impl Settings for Config {
     }
 }
 
-fn read_built_in(env: &mut Env) -> Vec<BuiltIn> {
+/// The providers that an environment configures.
+pub fn configured_providers(env: &mut Env) -> Vec<BuiltIn> {
     let vendors = [
         (
             ProviderKind::Openai,
@@ -160,7 +161,7 @@ mod tests {
 
     fn built_in(values: &[(&str, &str)]) -> Vec<BuiltIn> {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        read_built_in(&mut Env::from_map(values))
+        configured_providers(&mut Env::from_map(values))
     }
 
     #[test]

@@ -41,6 +41,7 @@ use crate::{
 /// The schema's history.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
+pub use config::{BuiltIn, configured_providers};
 /// The queue for what the users service publishes.
 pub use events::USERS_QUEUE;
 

@@ -7,10 +7,13 @@ use db::Passwords;
 use kit::{Env, Environment, RandomIds, Secret, Settings as _, config::TelemetrySettings};
 use url::Url;
 
-use crate::{cli::Place, infra::Infra, local_models, secrets::Secrets, services::stateful_services};
-
-/// Services that call auth with a secret of their own.
-const CLIENTS: [&str; 3] = ["gateway", "users", "ai"];
+use crate::{
+    cli::Place,
+    infra::Infra,
+    local_models,
+    secrets::Secrets,
+    services::{Need, Part, SERVICES, stateful_services},
+};
 
 /// An installation whose servers run.
 pub struct Installation {
@@ -54,8 +57,9 @@ impl Installation {
         Ok(())
     }
 
-    /// The environment of a service: what the process was given, and on top of it what belongs to this installation.
-    pub fn environment(&mut self, service: &str, known: &[(impl AsRef<str>, String)]) -> anyhow::Result<Env> {
+    /// The environment of a service: what the process was given, on top of it what belongs to this installation, and on top
+    /// of that what is `known` by now.
+    pub fn environment(&mut self, part: &Part, known: &[(impl AsRef<str>, String)]) -> anyhow::Result<Env> {
         let mut values = self.given.clone();
         let mut set = |name: &str, value: String| values.insert(name.to_owned(), value);
         set("BRAINOPS_HTTP_ADDR", "127.0.0.1:0".to_owned());
@@ -63,46 +67,53 @@ impl Installation {
         set("BRAINOPS_HTTP_WORKERS", "1".to_owned());
         set("BRAINOPS_AMQP_URL", self.infra.amqp.clone());
         set("BRAINOPS_ISSUER", self.public_url());
-        set("BRAINOPS_CLIENT_SECRET", self.secrets.get(&format!("{service}.client_secret"), &RandomIds)?);
-        if stateful_services().any(|part| part.name == service) {
+        if part.migrations.is_some() {
             for (name, role, password) in [
-                ("BRAINOPS_DATABASE_URL", db::roles::app(service), "app_password"),
-                ("BRAINOPS_MIGRATE_DATABASE_URL", db::roles::owner(service), "owner_password"),
+                ("BRAINOPS_DATABASE_URL", db::roles::app(part.name), "app_password"),
+                ("BRAINOPS_MIGRATE_DATABASE_URL", db::roles::owner(part.name), "owner_password"),
             ] {
-                let password = self.secrets.get(&format!("{service}.{password}"), &RandomIds)?;
+                let password = self.secret_of(part, password)?;
                 set(name, as_role(&self.infra.database, &role, &password)?.into());
             }
-            set("BRAINOPS_CURSOR_SECRET", self.secrets.get(&format!("{service}.cursor_secret"), &RandomIds)?);
+            set("BRAINOPS_CURSOR_SECRET", self.secret_of(part, "cursor_secret")?);
         }
-        if service == "auth" {
-            set("BRAINOPS_TOKEN_PEPPER", self.secrets.get("auth.token_pepper", &RandomIds)?);
-            let mut clients = Vec::new();
-            for client in CLIENTS {
-                clients.push(format!("{client}:{}", self.secrets.get(&format!("{client}.client_secret"), &RandomIds)?));
+        for need in part.needs {
+            for (name, value) in self.meet(part, *need)? {
+                set(name, value);
             }
-            set("BRAINOPS_AUTH_CLIENTS", clients.join(","));
-        }
-        if service == "ai" {
-            set("BRAINOPS_AI_SPOOL_DIR", self.data.join("ai-spool").display().to_string());
-        }
-        if service == "inference" {
-            for (name, value) in &self.models {
-                set(name, value.clone());
-            }
-        }
-        if !self.models.is_empty() && ["ai", "inference"].contains(&service) {
-            let key = self.secrets.get("inference.api_key", &RandomIds)?;
-            set("BRAINOPS_INFERENCE_API_KEY", key.clone());
-            set("BRAINOPS_LOCAL_INFERENCE_KEY", key);
-        }
-        if ["auth", "ai"].contains(&service) {
-            let master = self.secrets.get(&format!("{service}.master_key"), &RandomIds)?;
-            set("BRAINOPS_MASTER_KEYS", format!("local-1:{master}"));
         }
         for (name, value) in known {
             set(name.as_ref(), value.clone());
         }
         Ok(Env::from_map(values))
+    }
+
+    /// The variables for what only some services are given.
+    fn meet(&mut self, part: &Part, need: Need) -> anyhow::Result<Vec<(&'static str, String)>> {
+        Ok(match need {
+            Need::ClientSecret => vec![("BRAINOPS_CLIENT_SECRET", self.secret_of(part, "client_secret")?)],
+            Need::AuthClients => {
+                let callers = SERVICES.iter().filter(|part| part.needs.contains(&Need::ClientSecret));
+                let clients =
+                    callers.map(|part| Ok(format!("{}:{}", part.name, self.secret_of(part, "client_secret")?)));
+                vec![("BRAINOPS_AUTH_CLIENTS", clients.collect::<anyhow::Result<Vec<_>>>()?.join(","))]
+            }
+            Need::TokenPepper => vec![("BRAINOPS_TOKEN_PEPPER", self.secret_of(part, "token_pepper")?)],
+            Need::MasterKeys => {
+                vec![("BRAINOPS_MASTER_KEYS", format!("local-1:{}", self.secret_of(part, "master_key")?))]
+            }
+            Need::UsageSpool => vec![("BRAINOPS_AI_SPOOL_DIR", self.data.join("ai-spool").display().to_string())],
+            Need::LocalModels => self.models.clone(),
+            Need::LocalModelsKey if self.models.is_empty() => Vec::new(),
+            Need::LocalModelsKey => {
+                let key = self.secret("inference.api_key")?;
+                vec![("BRAINOPS_INFERENCE_API_KEY", key.clone()), ("BRAINOPS_LOCAL_INFERENCE_KEY", key)]
+            }
+        })
+    }
+
+    fn secret_of(&mut self, part: &Part, name: &str) -> anyhow::Result<String> {
+        self.secret(&format!("{}.{name}", part.name))
     }
 
     /// Whether there are local models to serve.

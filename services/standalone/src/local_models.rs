@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use clap::ValueEnum;
+use kit::Env;
 
 /// When the bundled inference runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -14,10 +15,6 @@ pub enum LocalModels {
     Never,
 }
 
-/// What names a provider of language models in the environment.
-const PROVIDERS: [&str; 5] =
-    ["OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "BRAINOPS_LOCAL_INFERENCE_URL"];
-
 /// The variables of inference and what they point at below the models' directory.
 const FILES: [(&str, &str); 2] =
     [("BRAINOPS_INFERENCE_CHAT_MODEL", "chat.gguf"), ("BRAINOPS_INFERENCE_EMBEDDING_MODEL", "embedding")];
@@ -25,9 +22,8 @@ const FILES: [(&str, &str); 2] =
 impl LocalModels {
     /// Whether they are wanted beside what the environment configures.
     pub fn wanted(self, given: &BTreeMap<String, String>) -> bool {
-        let provided = PROVIDERS.iter().any(|name| given.get(*name).is_some_and(|value| !value.is_empty()));
         match self {
-            Self::Auto => !provided,
+            Self::Auto => ai::configured_providers(&mut Env::from_map(given.clone())).is_empty(),
             Self::Always => true,
             Self::Never => false,
         }

@@ -19,7 +19,7 @@ pub async fn migrate(place: Place) -> anyhow::Result<()> {
 pub async fn migrate_all(installation: &mut Installation) -> anyhow::Result<()> {
     for part in stateful_services() {
         let auth = ("BRAINOPS_AUTH_URL", "http://127.0.0.1:0".to_owned());
-        (part.migrate)(installation.environment(part.name, &[auth])?).await?;
+        (part.migrate)(installation.environment(part, &[auth])?).await?;
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ use gateway::domain::service::Service as Upstream;
 use kit::{Env, Ports, Service, Settings as _, Started, config::Variable};
 use utoipa::openapi::OpenApi;
 
+use Need::{AuthClients, ClientSecret, LocalModels, LocalModelsKey, MasterKeys, TokenPepper, UsageSpool};
+
 /// What the program must know of a service.
 pub struct Part {
     pub name: &'static str,
@@ -15,24 +17,49 @@ pub struct Part {
     pub route: Option<Upstream>,
     pub openapi: fn() -> OpenApi,
     pub variables: fn() -> Vec<Variable>,
+    /// What an installation gives it beside what all get.
+    pub needs: &'static [Need],
     /// Reads its configuration and notes in the environment what is wrong.
     pub read: fn(&mut Env),
     pub migrate: fn(Env) -> BoxFuture<'static, anyhow::Result<()>>,
     pub start: fn(Env) -> BoxFuture<'static, anyhow::Result<Started>>,
 }
 
+/// What only some services are given by an installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Calls auth with a secret of its own
+    ClientSecret,
+    /// The secrets of all that call auth
+    AuthClients,
+    TokenPepper,
+    MasterKeys,
+    /// A directory for usage that the database has not taken yet
+    UsageSpool,
+    /// The files of the local models
+    LocalModels,
+    /// The key that the bundled inference asks for
+    LocalModelsKey,
+}
+
 /// In the order in which they start: auth first, everybody needs its keys; the gateway last, it needs everybody's address.
 pub const SERVICES: &[Part] = &[
-    stateful::<auth::Auth>(|| auth::MIGRATIONS, Upstream::Auth),
-    stateful::<users::Users>(|| users::MIGRATIONS, Upstream::Users),
-    stateless::<inference::Inference>(),
-    stateful::<ai::Ai>(|| ai::MIGRATIONS, Upstream::Ai),
-    stateless::<gateway::Gateway>(),
+    stateful::<auth::Auth>(|| auth::MIGRATIONS, Upstream::Auth).with(&[AuthClients, TokenPepper, MasterKeys]),
+    stateful::<users::Users>(|| users::MIGRATIONS, Upstream::Users).with(&[ClientSecret]),
+    stateless::<inference::Inference>().with(&[LocalModels, LocalModelsKey]),
+    stateful::<ai::Ai>(|| ai::MIGRATIONS, Upstream::Ai).with(&[ClientSecret, MasterKeys, UsageSpool, LocalModelsKey]),
+    stateless::<gateway::Gateway>().with(&[ClientSecret]),
 ];
 
 /// The services that own a schema.
 pub fn stateful_services() -> impl Iterator<Item = &'static Part> {
     SERVICES.iter().filter(|part| part.migrations.is_some())
+}
+
+impl Part {
+    const fn with(self, needs: &'static [Need]) -> Self {
+        Self { needs, ..self }
+    }
 }
 
 const fn stateful<S: Service>(migrations: fn() -> EmbeddedMigrations, route: Upstream) -> Part {
@@ -46,6 +73,7 @@ const fn stateless<S: Service>() -> Part {
         route: None,
         openapi: S::openapi,
         variables: kit::config::describe::<S>,
+        needs: &[],
         read: read::<S>,
         migrate: |env| Box::pin(migrate::<S>(env)),
         start: |env| Box::pin(kit::start::<S>(env, Ports::real())),

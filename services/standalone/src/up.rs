@@ -100,7 +100,7 @@ fn addresses(part: &Part, started: &Started) -> Vec<(String, String)> {
 
 async fn launch(part: &Part, installation: &mut Installation, known: &[(String, String)]) -> anyhow::Result<Started> {
     let begun = Instant::now();
-    let started = (part.start)(installation.environment(part.name, known)?).await?;
+    let started = (part.start)(installation.environment(part, known)?).await?;
     say(format_args!(
         "{} on {}, private port {} ({:.1?})",
         part.name,

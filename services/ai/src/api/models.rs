@@ -79,13 +79,7 @@ pub async fn create(
 /// The answer to a create, as it is stored with its key.
 fn created(model: ModelRecord) -> Result<Answer, serde_json::Error> {
     let view = ModelView::from((model, true));
-    let headers = [
-        ("content-type", "application/json".to_owned()),
-        ("location", format!("/v1/ai/models/{}", view.id)),
-        ("etag", format!("\"{}\"", view.version)),
-    ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
-    Ok(Answer { status: 201, headers, body: serde_json::to_vec(&view)? })
+    Answer::created(format!("/v1/ai/models/{}", view.id), view.version, &view)
 }
 
 /// Read a model.

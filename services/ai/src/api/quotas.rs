@@ -84,13 +84,7 @@ pub async fn create(
 /// The answer to a create, as it is stored with its key. Nothing is used of a new quota.
 fn created(quota: Quota) -> Result<Answer, serde_json::Error> {
     let view = QuotaView::from((quota, Vec::new()));
-    let headers = [
-        ("content-type", "application/json".to_owned()),
-        ("location", format!("/v1/ai/quotas/{}", view.id)),
-        ("etag", format!("\"{}\"", view.version)),
-    ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
-    Ok(Answer { status: 201, headers, body: serde_json::to_vec(&view)? })
+    Answer::created(format!("/v1/ai/quotas/{}", view.id), view.version, &view)
 }
 
 /// Read a quota, and where it stands.

@@ -1,5 +1,5 @@
-//! One streamed answer under way: events from a provider turned into bytes of the caller's dialect as they come, nothing
-//! buffered but the one event at hand.
+//! One streamed answer under way: events from a provider turned into bytes of the caller's dialect as they come. What comes
+//! at once leaves at once; nothing waits for what is still to come.
 //!
 //! It never ends in silence: after a failure, or when the service has to leave, the dialect's own error event is last. The
 //! caller leaving is this being dropped: the provider's stream goes with it, and what was produced so far is settled.
@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, future::BoxFuture};
 use tokio::{
     sync::OwnedSemaphorePermit,
@@ -38,6 +38,8 @@ use crate::{
 
 /// A comment, which every reader of server-sent events ignores (WHATWG HTML, "Server-sent events").
 const HEARTBEAT: &[u8] = b": \n\n";
+/// Bytes that leave together, about.
+const TOGETHER: usize = 16 * 1024;
 
 /// A streamed answer under way.
 pub struct LiveAnswer {
@@ -45,6 +47,10 @@ pub struct LiveAnswer {
     first: Option<ChatEvent>,
     /// The first bytes, when they were waited for.
     opening: Option<Bytes>,
+    /// What has come since the last bytes left.
+    gathered: BytesMut,
+    /// The provider's connection had its turn since something was gathered.
+    yielded: bool,
     /// Gone when the stream has ended, for whatever reason.
     under_way: Option<UnderWay>,
     /// The last bytes, held back until the bill is settled.
@@ -87,6 +93,8 @@ impl LiveAnswer {
         Self {
             first: Some(first),
             opening: None,
+            gathered: BytesMut::new(),
+            yielded: false,
             under_way: Some(UnderWay { source, bill, lease, route, span }),
             closing: None,
             encoder,
@@ -168,8 +176,54 @@ impl LiveAnswer {
         record(span, "gen_ai.response.finish_reasons", self.tally.stop().as_ref().map(StopReason::as_str));
         under_way
     }
+
+    /// The bytes of the next event that has any.
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some((settled, last)) = &mut self.closing {
+                ready!(settled.as_mut().poll(cx));
+                let last = std::mem::take(last);
+                self.closing = None;
+                return Poll::Ready(Some(last));
+            }
+            let Some(under_way) = &mut self.under_way else { return Poll::Ready(None) };
+            let event = match self.first.take() {
+                Some(first) => Some(Ok(first)),
+                None => match under_way.source.poll_next_unpin(cx) {
+                    Poll::Ready(event) => event,
+                    Poll::Pending => {
+                        if self.farewell.as_mut().poll(cx).is_ready() {
+                            let last = self.encoder.fail(&refusals::shutting_down());
+                            self.close(Outcome::Failed, last);
+                            continue;
+                        }
+                        ready!(self.heartbeat.poll(cx));
+                        return Poll::Ready(Some(Bytes::from_static(HEARTBEAT)));
+                    }
+                },
+            };
+            match event {
+                Some(Ok(event)) => {
+                    self.heartbeat.heard();
+                    if let Some(bytes) = self.take(&event) {
+                        return Poll::Ready(Some(bytes));
+                    }
+                }
+                Some(Err(failure)) => self.fail(&failure),
+                None => self.fail(&Failure::new(Kind::Cut)),
+            }
+        }
+    }
+
+    fn gathered(&mut self) -> Poll<Option<Bytes>> {
+        let bytes = self.gathered.split().freeze();
+        Poll::Ready((!bytes.is_empty()).then_some(bytes))
+    }
 }
 
+/// Bytes leave when nothing more is to be had at this moment. To tell, the provider's connection gets its turn first: it
+/// hands over one piece at a time, though many may have come, and a write to the caller's socket for each of them takes
+/// longer than all else that is done with it.
 impl Stream for LiveAnswer {
     type Item = Bytes;
 
@@ -178,40 +232,23 @@ impl Stream for LiveAnswer {
         if let Some(opening) = this.opening.take() {
             return Poll::Ready(Some(opening));
         }
-        loop {
-            if let Some((settled, last)) = &mut this.closing {
-                ready!(settled.as_mut().poll(cx));
-                let last = std::mem::take(last);
-                this.closing = None;
-                return Poll::Ready(Some(last));
-            }
-            let Some(under_way) = &mut this.under_way else { return Poll::Ready(None) };
-            let event = match this.first.take() {
-                Some(first) => Some(Ok(first)),
-                None => match under_way.source.poll_next_unpin(cx) {
-                    Poll::Ready(event) => event,
-                    Poll::Pending => {
-                        if this.farewell.as_mut().poll(cx).is_ready() {
-                            let last = this.encoder.fail(&refusals::shutting_down());
-                            this.close(Outcome::Failed, last);
-                            continue;
-                        }
-                        ready!(this.heartbeat.poll(cx));
-                        return Poll::Ready(Some(Bytes::from_static(HEARTBEAT)));
-                    }
-                },
-            };
-            match event {
-                Some(Ok(event)) => {
-                    this.heartbeat.heard();
-                    if let Some(bytes) = this.take(&event) {
-                        return Poll::Ready(Some(bytes));
-                    }
+        while this.gathered.len() < TOGETHER {
+            match this.poll_bytes(cx) {
+                Poll::Ready(Some(bytes)) => {
+                    this.gathered.extend_from_slice(&bytes);
+                    this.yielded = false;
                 }
-                Some(Err(failure)) => this.fail(&failure),
-                None => this.fail(&Failure::new(Kind::Cut)),
+                Poll::Ready(None) => break,
+                Poll::Pending if this.gathered.is_empty() => return Poll::Pending,
+                Poll::Pending if this.yielded => break,
+                Poll::Pending => {
+                    this.yielded = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
             }
         }
+        this.gathered()
     }
 }
 

@@ -24,7 +24,10 @@ use super::{
 const BATCH: usize = 500;
 /// Transactions at a time when each call has its own.
 const SINGLE_AT_ONCE: usize = 4;
-/// How long calls gather before they are written, when nobody waits for it and when somebody does.
+/// Calls that are worth a transaction. To write many at once takes few transactions and makes a wave of work, which the
+/// calls of that moment feel.
+const WAVE: usize = 32;
+/// How long fewer gather before they are written, when nobody waits for it and when somebody does.
 const LINGER: Duration = Duration::from_millis(150);
 const LINGER_WAITED_FOR: Duration = Duration::from_millis(2);
 /// Calls in memory at most: what is more goes into the spool at once.
@@ -87,9 +90,13 @@ impl Writer {
             return None;
         }
         queue.waiting.push_back(Waiting { entry, done });
-        metrics::queued(queue.waiting.len());
+        let waiting = queue.waiting.len();
+        metrics::queued(waiting);
         drop(queue);
-        self.wake.notify_one();
+        // Waking another thread for each call would cost the caller more than all the rest of this.
+        if waiting == 1 || waiting == WAVE {
+            self.wake.notify_one();
+        }
         told
     }
 
@@ -130,10 +137,13 @@ impl Writer {
                 () = tokio::time::sleep(AGAIN) => return,
             }
         }
-        if self.queue().waiting.len() < BATCH {
-            let linger = if self.durability == Durability::Async { LINGER } else { LINGER_WAITED_FOR };
-            stop.run_until_cancelled(tokio::time::sleep(linger)).await;
-        }
+        let linger = if self.durability == Durability::Async { LINGER } else { LINGER_WAITED_FOR };
+        let wave = async {
+            while self.queue().waiting.len() < WAVE {
+                self.wake.notified().await;
+            }
+        };
+        let _ = stop.run_until_cancelled(tokio::time::timeout(linger, wave)).await;
     }
 
     fn next_batch(&self) -> Vec<Waiting> {

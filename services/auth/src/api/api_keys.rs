@@ -212,13 +212,6 @@ fn present_issued(issued: Issued) -> HttpResponse {
 
 /// The answer as it is stored with its `Idempotency-Key`: all but the key.
 fn stored(key: &ApiKey) -> Result<Answer, serde_json::Error> {
-    let headers = [
-        ("content-type", "application/json".to_owned()),
-        ("cache-control", "no-store".to_owned()),
-        ("location", location(key.id)),
-        ("etag", format!("\"{}\"", key.version)),
-    ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
     let body = ApiKeyIssued { key: None, view: ApiKeyView::new(key.clone(), key.created_at) };
-    Ok(Answer { status: 201, headers, body: serde_json::to_vec(&body)? })
+    Ok(Answer::created(location(key.id), key.version, &body)?.with_header("cache-control", "no-store"))
 }

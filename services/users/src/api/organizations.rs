@@ -67,13 +67,7 @@ pub async fn create(
 /// The answer to a create, as it is stored with its key.
 fn created(created: (Organization, Membership)) -> Result<Answer, serde_json::Error> {
     let view = OrganizationView::from(created);
-    let headers = [
-        ("content-type", "application/json".to_owned()),
-        ("location", format!("/v1/organizations/{}", view.id)),
-        ("etag", format!("\"{}\"", view.version)),
-    ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
-    Ok(Answer { status: 201, headers, body: serde_json::to_vec(&view)? })
+    Answer::created(format!("/v1/organizations/{}", view.id), view.version, &view)
 }
 
 /// Read an organization that you belong to.
