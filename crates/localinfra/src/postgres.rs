@@ -162,10 +162,12 @@ impl Postgres {
             // Stopped first, so that it cannot start another child meanwhile.
             process.signal(Signal::SIGSTOP);
             let children = process::children(process.id());
-            for child in children {
-                process::send(child, Signal::SIGKILL);
+            for child in &children {
+                process::send(*child, Signal::SIGKILL);
             }
             process.end(&[]);
+            // A server does not start beside children of the last one, which still have its memory.
+            process::wait_for_end(&children);
         }
     }
 

@@ -1,5 +1,6 @@
 //! One server process: started into a guard's group, recorded in a pid file, signalled, ended.
 
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -170,6 +171,12 @@ pub(crate) fn end_marked(pid: i32, mark: &str, steps: Steps, of: &Path) -> Resul
 /// Whether `pid` lives and has `mark` on its command line. Process ids are reused; the mark is the proof.
 pub(crate) fn is_marked(pid: i32, mark: &str) -> bool {
     pid > 1 && !mark.is_empty() && command_line(pid).is_some_and(|line| line.contains(mark))
+}
+
+/// Waits until processes have ended, for ten seconds at most.
+pub(crate) fn wait_for_end(pids: &[i32]) {
+    let has_ended = |pid: &i32| command_line(*pid).is_none_or(|line| line.trim().is_empty());
+    let _ = wait::until(Duration::from_secs(10), || Ok::<_, Infallible>(pids.iter().all(has_ended).then_some(())));
 }
 
 fn command_line(pid: i32) -> Option<String> {

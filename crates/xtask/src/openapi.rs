@@ -14,9 +14,10 @@ pub fn generate(root: &Path) -> anyhow::Result<Files> {
 
 fn documents(answers: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<Files> {
     let document = |(name, answer): (&String, &Vec<u8>)| {
-        let json: Value =
+        let mut json: Value =
             serde_json::from_slice(answer).with_context(|| format!("`{name} openapi` did not print JSON"))?;
-        // Keys are sorted on the way through `Value`, so the order in which code declares things makes no difference.
+        // The order in which code declares things makes no difference.
+        json.sort_all_objects();
         Ok((format!("services/{name}/openapi.json"), serde_json::to_string_pretty(&json)? + "\n"))
     };
     answers.iter().map(document).collect()

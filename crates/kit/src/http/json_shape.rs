@@ -391,7 +391,7 @@ mod tests {
             panic!()
         };
         let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["count", "kind", "kinds[0]", "kinds[1]"]);
+        assert_eq!(fields, ["kind", "kinds[0]", "kinds[1]", "count"]);
         assert!(fixed.is_some());
     }
 

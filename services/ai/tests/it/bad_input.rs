@@ -160,3 +160,91 @@ async fn a_body_of_many_megabytes_is_taken() {
     let answer: Value = app.post(CHAT, &member(), &body).await.json(200);
     assert_eq!(answer["choices"][0]["message"]["content"], "You said: What is this?");
 }
+
+/// A route, and how its protocol writes a text, an image and a tool.
+struct Form {
+    path: &'static str,
+    /// A request with this content.
+    ask: fn(content: Value) -> Value,
+    image: fn(data: &str) -> Value,
+    tool: fn(schema: Value) -> Value,
+    /// The field that limits the answer.
+    most: &'static str,
+}
+
+const FORMS: [Form; 3] = [
+    Form {
+        path: CHAT,
+        ask: |content| json!({"model": "m", "messages": [{"role": "user", "content": content}]}),
+        image: |data| json!({"type": "image_url", "image_url": {"url": format!("data:image/png;base64,{data}")}}),
+        tool: |schema| json!([{"type": "function", "function": {"name": "f", "parameters": schema}}]),
+        most: "max_tokens",
+    },
+    Form {
+        path: "/v1/responses",
+        ask: |content| json!({"model": "m", "input": [{"role": "user", "content": content}]}),
+        image: |data| json!({"type": "input_image", "image_url": format!("data:image/png;base64,{data}")}),
+        tool: |schema| json!([{"type": "function", "name": "f", "parameters": schema}]),
+        most: "max_output_tokens",
+    },
+    Form {
+        path: "/v1/messages",
+        ask: |content| json!({"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": content}]}),
+        image: |data| json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}),
+        tool: |schema| json!([{"name": "f", "input_schema": schema}]),
+        most: "max_tokens",
+    },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_mistakes_are_told_in_the_form_of_each_route_and_cost_nothing() {
+    let fake = FakeProvider::start().await;
+    let app = builder().start().await;
+    Model { context_window: 1_000, max_output_tokens: Some(500), ..model(&[(&fake, "openai", 0)]) }.add(&app).await;
+    let who = member();
+    let limit = json!({"subject": "organization", "window": "month", "metric": "requests", "limit": 1});
+    let owner = Actor { org: who.org, ..Actor::new(contracts::Role::Owner) };
+    app.post("/v1/ai/quotas", &owner, &limit).await.json::<Value>(201);
+
+    let with = |mut body: Value, field: &str, value: Value| {
+        body[field] = value;
+        body
+    };
+    for Form { path, ask, image, tool, most } in FORMS {
+        let hello = ask(json!("Hello"));
+        let large = "A".repeat(16 << 20);
+        let cases = [
+            ("model_not_found", 404, with(hello.clone(), "model", json!("nobody"))),
+            ("context_length_exceeded", 400, ask(json!("different words here ".repeat(1_000)))),
+            ("invalid_tool_schema", 400, with(hello.clone(), "tools", tool(json!({"type": "object", "required": 7})))),
+            ("invalid_tool_schema", 400, with(hello.clone(), "tools", tool(json!({"type": "string"})))),
+            ("image_too_large", 400, ask(json!([image(&large)]))),
+            ("invalid_image", 400, ask(json!([image("no base64!")]))),
+            ("invalid_value", 400, with(hello.clone(), most, json!(-1))),
+            ("invalid_value", 400, with(hello.clone(), most, json!(501))),
+            ("payload_too_large", 413, with(hello.clone(), "padding", json!("x".repeat(21 << 20)))),
+        ];
+        for (code, status, body) in cases {
+            let answer = app.post(path, &who, &body).await;
+            let error: Value = answer.json(status);
+            let text = error["error"]["message"].as_str().unwrap_or_default();
+            assert!(!text.is_empty() && text.len() < 400, "{path}: {error}");
+            if path == "/v1/messages" {
+                let kind = match status {
+                    404 => "not_found_error",
+                    413 => "request_too_large",
+                    _ => "invalid_request_error",
+                };
+                assert_eq!((&error["type"], &error["error"]["type"]), (&json!("error"), &json!(kind)), "{code}");
+            } else {
+                assert_eq!(error["error"]["code"], code, "{path}: {error}");
+            }
+        }
+    }
+    assert!(fake.requests().is_empty());
+
+    // The only request of the month is still there, and is the only one that is recorded.
+    app.post(CHAT, &who, &chat("Hello")).await.json::<Value>(200);
+    assert_eq!(records(&app, 1).await.len(), 1);
+    assert_eq!(refused(&app, &who, &chat("Hello"), 429).await["code"], "insufficient_quota");
+}
