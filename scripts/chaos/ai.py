@@ -1,7 +1,6 @@
 """Model calls while things break: a client's journal against what was recorded, in the end a set check.
 
-Run by scripts/chaos/ai.sh, which starts the system and a provider that streams one word every few milliseconds. Needs nothing but
-Python's standard library.
+Run by scripts/chaos/ai.sh, which starts the system and a provider that streams one word every few milliseconds.
 """
 import asyncio
 import contextlib
@@ -14,7 +13,9 @@ import subprocess
 import sys
 import time
 
-gateway, provider, data, system, tail_log = sys.argv[1:6]
+import pika
+
+gateway, data, system, amqp = sys.argv[1:5]
 host, port = gateway.rsplit(":", 1)
 data, system = pathlib.Path(data), int(system)
 
@@ -116,7 +117,34 @@ def broker():
     return found[0]
 
 
+QUEUE = "chaos.usage"
+
+
+def bind():
+    """A queue of a consumer that is away the whole time."""
+    with pika.BlockingConnection(pika.URLParameters(amqp)) as connection:
+        channel = connection.channel()
+        channel.exchange_declare("brainops.events", "topic", durable=True)
+        channel.queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+        channel.queue_bind(QUEUE, "brainops.events", "ai.usage_recorded.v1")
+
+
+def delivered(expected):
+    """The calls that the events of the queue are about, in their order; waits a minute for `expected` different ones."""
+    found, deadline = [], time.monotonic() + 60
+    with pika.BlockingConnection(pika.URLParameters(amqp)) as connection:
+        channel = connection.channel()
+        while len(set(found)) < expected and time.monotonic() < deadline:
+            method, _, body = channel.basic_get(QUEUE, auto_ack=True)
+            if method:
+                found.append(json.loads(body)["data"]["completion_id"])
+            else:
+                time.sleep(0.1)
+    return found
+
+
 async def main():
+    bind()
     account = {"email": "chaos@example.org", "password": "vexing quilt marmalade tundra", "display_name": "Chaos"}
     status, registered = await call("POST", "/v1/auth/register", account)
     assert status == 201, (status, registered)
@@ -179,12 +207,7 @@ async def main():
     print(f"  {done_ones} calls; all are recorded", flush=True)
 
     print("every record is an event", flush=True)
-    for _ in range(600):
-        lines = pathlib.Path(tail_log).read_text().splitlines()
-        ids = [json.loads(line)["data"]["completion_id"] for line in lines if '"brainops.ai.usage_recorded.v1"' in line]
-        if len(set(ids)) == journal:
-            break
-        await asyncio.sleep(0.1)
+    ids = delivered(journal)
     assert len(set(ids)) == journal, f"{len(set(ids))} of {journal}"
     print(f"  {journal} calls in the journal, {journal} records, {len(set(ids))} events ({len(ids) - len(set(ids))} twice)", flush=True)
 

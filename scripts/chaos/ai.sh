@@ -17,6 +17,8 @@ finish() {
     if [ -n "${KEEP:-}" ]; then echo "logs are in $work"; else rm -rf "$work"; fi
 }
 trap finish EXIT
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet 'pika==1.3.2'
 read -r upstream gateway <<< "$(free_ports 2)"
 "$provider" "127.0.0.1:$upstream" 50 > "$work/provider.log" & pids+=($!)
 env BRAINOPS_LOG=warn BRAINOPS_LOCAL_MODELS=never BRAINOPS_RATE_MODEL_CALLER_PER_MINUTE=600000 OPENAI_BASE_URL="http://127.0.0.1:$upstream/v1" OPENAI_API_KEY=sk-fake-0123456789abcdefghij \
@@ -27,5 +29,4 @@ for _ in $(seq 900); do
     kill -0 "$system" || { cat "$work/up.out" "$work/up.log" >&2; exit 1; }
     sleep 0.1
 done
-"$brainops" events tail --json --type "ai.#" --data "$work/data" > "$work/tail.jsonl" 2> "$work/tail.log" & pids+=($!)
-python3 scripts/chaos/ai.py "127.0.0.1:$gateway" "127.0.0.1:$upstream" "$work/data" "$system" "$work/tail.jsonl"
+"$work/venv/bin/python" scripts/chaos/ai.py "127.0.0.1:$gateway" "$work/data" "$system" "$("$brainops" events url --data "$work/data")"
