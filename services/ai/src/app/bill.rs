@@ -87,6 +87,11 @@ impl Bill {
         self.sent.store(true, Ordering::Relaxed);
     }
 
+    /// It gave no answer, so that leaving is free until the next one is asked.
+    pub fn unanswered(&self) {
+        self.sent.store(false, Ordering::Relaxed);
+    }
+
     /// The input is so many tokens, about.
     pub fn input(&self) -> u64 {
         self.usage.input

@@ -43,7 +43,8 @@ pub async fn create_model(
                 let (model, event) = ModelRecord::create(change.ids.new(), owner, definition, change.at());
                 models::insert(conn, &model)?;
                 change.publish(conn, &model, &event)?;
-                let details = json!({"alias": model.definition.alias, "scope": realm.as_str()});
+                let (alias, providers) = (&model.definition.alias, model.definition.providers());
+                let details = json!({"alias": alias, "providers": providers, "scope": realm.as_str()});
                 change.note(conn, "model.created", ("model", &model.id.to_string()), details)?;
                 answer(model).map_err(|error| Error::Db(error.into()))
             })

@@ -61,7 +61,8 @@ pub async fn create_provider(
                     return Err(Error::LimitReached { limit: MOST });
                 }
                 providers::insert(conn, &provider)?;
-                let details = json!({"name": provider.name, "kind": provider.kind, "scope": realm.as_str()});
+                let (name, kind, base_url) = (&provider.name, provider.kind, &provider.base_url);
+                let details = json!({"name": name, "kind": kind, "base_url": base_url, "scope": realm.as_str()});
                 change.note(conn, "provider.created", ("provider", &id.to_string()), details)?;
                 answer(provider).map_err(|error| Error::Db(error.into()))
             })

@@ -52,7 +52,8 @@ pub async fn update_model(
                 models::insert(conn, &model)?;
             }
             change.publish(conn, &model, &event)?;
-            let details = json!({"alias": model.definition.alias, "version": model.version});
+            let providers = rerouted.then(|| model.definition.providers());
+            let details = json!({"alias": model.definition.alias, "providers": providers, "version": model.version});
             change.note(conn, "model.updated", ("model", &model.id.to_string()), details)?;
             Ok(model)
         })

@@ -62,6 +62,7 @@ pub async fn update_provider(
                 KeyEdit::Remove => "removed",
                 KeyEdit::Set(_) => "set",
             };
+            let before = provider.base_url.clone();
             let (provider, changed) = provider.edit(edit, change.at())?;
             if !changed {
                 return Ok(provider);
@@ -70,7 +71,9 @@ pub async fn update_provider(
             for model in models::touch_routed_by(conn, id, change.at())? {
                 change.publish(conn, &model, &model.changed(model::Change::Updated, change.at()))?;
             }
-            let details = json!({"name": provider.name, "key": key, "version": provider.version});
+            // Where prompts go is what matters most to whoever reads the log after an attack.
+            let moved = (provider.base_url != before).then(|| json!({"from": before, "to": provider.base_url}));
+            let details = json!({"name": provider.name, "key": key, "base_url": moved, "version": provider.version});
             change.note(conn, "provider.updated", ("provider", &id.to_string()), details)?;
             Ok(provider)
         })

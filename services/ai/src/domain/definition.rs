@@ -75,6 +75,15 @@ const UPSTREAM_MODEL_MAX: usize = 200;
 const REGION_MAX: usize = 32;
 
 impl Definition {
+    /// Whom the routes lead to: ids, and names of the environment's providers.
+    pub fn providers(&self) -> Vec<String> {
+        let name = |route: &RouteRecord| match &route.provider {
+            ProviderRef::Stored(id) => id.to_string(),
+            ProviderRef::BuiltIn(name) => name.clone(),
+        };
+        self.routes.iter().map(name).collect()
+    }
+
     /// Every rule that the definition breaks, by field; empty when it is fit to be stored.
     pub fn faults(&self) -> Vec<FieldError> {
         let mut faults = Faults::default();

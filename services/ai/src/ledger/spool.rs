@@ -17,6 +17,8 @@ use uuid::Uuid;
 use super::entry::Entry;
 
 const SUFFIX: &str = "jsonl";
+/// Of a file that nobody may read yet.
+const NEW: &str = "new";
 /// Lines that cannot be read, or not be stored, for somebody to look at.
 const ASIDE: &str = "rejected";
 
@@ -89,8 +91,11 @@ impl Spool {
 
     fn create(&self, name: Uuid) -> io::Result<(PathBuf, File)> {
         let path = self.dir.join(format!("usage-{name}.{SUFFIX}"));
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        // Named when it is locked: a reader that found it before that would take it for a dead process's, and delete it.
+        let unnamed = path.with_extension(NEW);
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&unnamed)?;
         file.lock()?;
+        fs::rename(&unnamed, &path)?;
         // The name of the file, too, has to survive.
         File::open(&self.dir)?.sync_all()?;
         Ok((path, file))

@@ -303,14 +303,16 @@ impl Windows {
     /// windows that are over.
     pub async fn give_back(&self, all: bool) -> Result<(), db::Error> {
         let (now, instant) = (self.clock.now(), Instant::now());
-        let mut releases = Vec::new();
+        let (mut releases, mut given_up) = (Vec::new(), Vec::new());
         for bucket in self.all() {
             // Whoever takes at this moment will find less than it was told; the next round is soon enough.
-            let Ok(_turn) = bucket.taking.try_lock() else { continue };
+            let Ok(turn) = Arc::clone(&bucket.taking).try_lock_owned() else { continue };
             let over = all || bucket.window.ends_at <= now;
             let mut slice = bucket.slice();
             if let Some((lease, amount)) = slice.idle(self.settings.lease_idle, over, instant) {
                 releases.push(leases::Release { key: bucket.key, lease, amount });
+                // Nobody takes before the database has it back: a take would find it in the lease and hand it out again.
+                given_up.push((Arc::clone(&bucket), turn));
             }
             if over && slice.is_empty() {
                 drop(slice);
@@ -320,9 +322,15 @@ impl Windows {
         if releases.is_empty() {
             return Ok(());
         }
-        // What fails here is found by the next take, or expires.
         let system = self.db.system("quota_leases");
-        super::in_time(PATIENCE, system.tx(move |conn| Ok(leases::release(conn, &releases)?))).await
+        let outcome = super::in_time(PATIENCE, system.tx(move |conn| Ok(leases::release(conn, &releases)?))).await;
+        if outcome.is_err() {
+            // It may have happened, or happen yet. These leases admit nobody any more, and expire.
+            for (bucket, _turn) in &given_up {
+                bucket.slice().lose(self.ids.uuid());
+            }
+        }
+        outcome
     }
 }
 

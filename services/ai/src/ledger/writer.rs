@@ -26,7 +26,7 @@ const BATCH: usize = 500;
 const SINGLE_AT_ONCE: usize = 4;
 /// Calls that are worth a transaction. To write many at once takes few transactions and makes a wave of work, which the
 /// calls of that moment feel.
-const WAVE: usize = 32;
+const WAVE: usize = 8;
 /// How long fewer gather before they are written, when nobody waits for it and when somebody does.
 const LINGER: Duration = Duration::from_millis(150);
 const LINGER_WAITED_FOR: Duration = Duration::from_millis(2);
@@ -121,11 +121,17 @@ impl Writer {
             let batch = self.next_batch();
             if !batch.is_empty() {
                 self.write(batch, &mut course, stopping).await;
-            } else if stopping {
+            } else if stopping && self.close() {
                 break;
             }
         }
-        self.queue().closed = true;
+    }
+
+    /// Takes no more calls, unless one has come that still has to be written.
+    fn close(&self) -> bool {
+        let mut queue = self.queue();
+        queue.closed = queue.waiting.is_empty();
+        queue.closed
     }
 
     /// Waits for the first call and then for those that come with it; a second at most, for the spool's sake.
@@ -158,12 +164,15 @@ impl Writer {
         let left = if course.may_try() {
             let left = match self.durability {
                 Durability::Sync => {
-                    let all = stream::iter(batch).map(|one| self.commit(vec![one]));
+                    let all = stream::iter(batch).map(async |one| self.commit(vec![one]).await.calls);
                     all.buffer_unordered(SINGLE_AT_ONCE).concat().await
                 }
-                Durability::Async | Durability::Batch => self.commit(batch).await,
+                Durability::Async | Durability::Batch => self.commit(batch).await.calls,
             };
             course.note(left.is_empty());
+            if left.is_empty() && course.went_well_since_refusal.is_some() {
+                course.went_well_since_refusal = Some(true);
+            }
             left
         } else {
             batch
@@ -203,28 +212,38 @@ impl Writer {
             metrics::spooled(spool.bytes());
             return Ok(true);
         }
-        let left = self.commit(calls).await;
-        let done = left.is_empty();
+        let Left { mut calls, refusal } = self.commit(calls).await;
+        if let Some(error) = refusal {
+            // Alone it says nothing of the database; what others meet after it does.
+            if course.went_well_since_refusal != Some(true) {
+                course.went_well_since_refusal = Some(false);
+                course.reading = Some((reader, calls));
+                return Ok(false);
+            }
+            calls.drain(..).for_each(|one| self.reject(one, &error));
+            course.went_well_since_refusal = None;
+        }
+        let done = calls.is_empty();
         course.note(done);
-        course.reading = Some((reader, left));
+        course.reading = Some((reader, calls));
         Ok(done)
     }
 
     /// Gives back the calls that another try may bring in: all of them when the database is away.
-    async fn commit(&self, batch: Vec<Waiting>) -> Vec<Waiting> {
+    async fn commit(&self, batch: Vec<Waiting>) -> Left {
         let error = match self.transaction(&batch).await {
             Ok(()) => {
                 batch.into_iter().for_each(Waiting::tell);
-                return Vec::new();
+                return Left::default();
             }
             Err(error) => error,
         };
         if error.is_transient() || batch.len() == 1 {
             tracing::debug!(error = &error as &dyn std::error::Error, "Usage was not written");
-            return batch;
+            return Left { calls: batch, refusal: Some(error).filter(|error| !error.is_transient()) };
         }
         tracing::warn!(error = &error as &dyn std::error::Error, "A batch of usage was refused: trying one by one");
-        self.commit_singly(batch).await
+        Left { calls: self.commit_singly(batch).await, refusal: None }
     }
 
     /// A call that is refused while others are not is itself the reason. It must not hold up the rest.
@@ -330,10 +349,20 @@ impl Waiting {
     }
 }
 
+/// What a try to write left over.
+#[derive(Default)]
+struct Left {
+    calls: Vec<Waiting>,
+    /// Why a single call was refused, when that may be its own fault.
+    refusal: Option<db::Error>,
+}
+
 /// How it goes with the database, and where in the spool we are.
 #[derive(Default)]
 struct Course {
     away_until: Option<Instant>,
+    /// Whether calls were written since a call of the spool was refused on its own; `None` when none was.
+    went_well_since_refusal: Option<bool>,
     looked_at: Option<Instant>,
     reading: Option<(Reader, Vec<Waiting>)>,
 }

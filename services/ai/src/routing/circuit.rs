@@ -2,7 +2,8 @@
 //!
 //! Closed: everything passes. It opens after [`CONSECUTIVE`] failures in a row, or when at least half of the
 //! [`WINDOW_CALLS`] or more calls of the last [`WINDOW`] failed. Open: nothing passes for 5 s · 2ᵏ (at most 60 s), k being
-//! how often in a row it has opened. Half-open: one call passes, the others wait for its fate. When the probe's first byte
+//! how often in a row it has opened. Half-open: one call passes, and another one for
+//! every 5 s that its fate stays open. When a probe's first byte
 //! comes the circuit closes on parole: a single failure opens it again until a call has succeeded to its end.
 //!
 //! Pure: the time is an argument. Source of the pattern: Nygard, "Release It!", chapter "Stability Patterns".
@@ -21,6 +22,8 @@ const WINDOW_CALLS: u32 = 20;
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// How long it stays open at most.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// How long a probe keeps others away: a whole answer may take minutes, and says nothing before its end.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// The circuit of one route.
 #[derive(Debug, Default)]
@@ -39,8 +42,10 @@ enum State {
     Open {
         until: Instant,
     },
-    /// Its probe is under way.
-    Probing,
+    /// A probe is under way; the next may pass then.
+    Probing {
+        until: Instant,
+    },
 }
 
 /// Calls and failures since some moment; starts over when it is full of time.
@@ -55,9 +60,9 @@ struct Window {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     Passes,
-    /// Not before then; `None` while a probe decides.
+    /// Not before then.
     Shut {
-        until: Option<Instant>,
+        until: Instant,
     },
 }
 
@@ -72,10 +77,8 @@ impl Circuit {
     /// Whether a call may pass now. Changes nothing.
     pub fn gate(&self, now: Instant) -> Gate {
         match self.state {
-            State::Closed => Gate::Passes,
-            State::Open { until } if now >= until => Gate::Passes,
-            State::Open { until } => Gate::Shut { until: Some(until) },
-            State::Probing => Gate::Shut { until: None },
+            State::Open { until } | State::Probing { until } if now < until => Gate::Shut { until },
+            _ => Gate::Passes,
         }
     }
 
@@ -85,7 +88,7 @@ impl Circuit {
             Gate::Shut { .. } => None,
             Gate::Passes if self.state == State::Closed => Some(false),
             Gate::Passes => {
-                self.state = State::Probing;
+                self.state = State::Probing { until: now + PROBE };
                 Some(true)
             }
         }
@@ -93,7 +96,7 @@ impl Circuit {
 
     /// The probe got its first byte.
     pub fn probe_answered(&mut self) -> Option<Turn> {
-        if self.state != State::Probing {
+        if !matches!(self.state, State::Probing { .. }) {
             return None;
         }
         self.state = State::Closed;
@@ -102,9 +105,9 @@ impl Circuit {
         Some(Turn::Closed)
     }
 
-    /// The probe's caller left before anything was known: the next call is the probe.
+    /// The probe ended before it had told anything of the route: the next call is the probe.
     pub fn probe_abandoned(&mut self, now: Instant) {
-        if self.state == State::Probing {
+        if matches!(self.state, State::Probing { .. }) {
             self.state = State::Open { until: now };
         }
     }
@@ -125,7 +128,7 @@ impl Circuit {
         let opens = match self.state {
             // A call from before it opened; what it tells is known.
             State::Open { .. } => false,
-            State::Probing => true,
+            State::Probing { .. } => true,
             State::Closed => self.failures_in_a_row >= CONSECUTIVE || self.window.is_bad(),
         };
         opens.then(|| self.open(now))
@@ -180,7 +183,7 @@ mod tests {
             circuit.succeeded(now);
             circuit.window = Window::default();
         }
-        assert_eq!(open_circuit(now).gate(now), Gate::Shut { until: Some(now + 5 * SECOND) });
+        assert_eq!(open_circuit(now).gate(now), Gate::Shut { until: now + 5 * SECOND });
     }
 
     #[test]
@@ -203,19 +206,30 @@ mod tests {
         let mut now = Instant::now();
         let mut circuit = open_circuit(now);
         for pause in [10, 20, 40, 60, 60] {
-            let Gate::Shut { until: Some(until) } = circuit.gate(now) else { panic!("{circuit:?}") };
+            let Gate::Shut { until } = circuit.gate(now) else { panic!("{circuit:?}") };
             assert_eq!(circuit.enter(until - Duration::from_millis(1)), None);
             now = until;
             assert_eq!(circuit.enter(now), Some(true));
             assert_eq!(circuit.enter(now), None, "one probe at a time");
-            assert_eq!(circuit.gate(now), Gate::Shut { until: None });
+            assert_eq!(circuit.gate(now), Gate::Shut { until: now + PROBE });
             assert_eq!(circuit.failed(now), Some(Turn::Opened { pause: pause * SECOND }));
         }
         now += 60 * SECOND;
         assert_eq!(circuit.enter(now), Some(true));
         assert_eq!(circuit.succeeded(now), Some(Turn::Closed));
         assert_eq!(circuit.enter(now), Some(false));
-        assert_eq!(open_circuit(now).gate(now), Gate::Shut { until: Some(now + 5 * SECOND) });
+        assert_eq!(open_circuit(now).gate(now), Gate::Shut { until: now + 5 * SECOND });
+    }
+
+    #[test]
+    fn a_long_probe_does_not_keep_others_away_for_its_whole_time() {
+        let now = Instant::now();
+        let mut circuit = open_circuit(now);
+        let now = now + 5 * SECOND;
+        assert_eq!(circuit.enter(now), Some(true));
+        assert_eq!(circuit.enter(now + PROBE - Duration::from_millis(1)), None);
+        assert_eq!(circuit.enter(now + PROBE), Some(true));
+        assert_eq!(circuit.succeeded(now + 2 * PROBE), Some(Turn::Closed));
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub enum Access {
     /// It asked to be left alone until then.
     Waiting(Instant),
     /// Its circuit is open until then, or until its probe is back.
-    Broken(Option<Instant>),
+    Broken(Instant),
 }
 
 impl HealthBook {
@@ -184,6 +184,12 @@ impl Lease {
         }
         let turn = if failure.kind.counts_against_the_route() && !rate_limited {
             inner.circuit.failed(now)
+        } else if failure.kind == Kind::Unsupported {
+            // Found out here, before anything was sent: that tells nothing of the route.
+            if self.probe {
+                inner.circuit.probe_abandoned(now);
+            }
+            None
         } else if self.probe {
             // It answered, if only to say that this request is at fault.
             inner.circuit.probe_answered()

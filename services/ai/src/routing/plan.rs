@@ -89,7 +89,7 @@ impl<'a> Plan<'a> {
             usable.iter().filter_map(|(_, _, standing)| wanted(standing.access)).min()
         };
         let waiting = soonest(|access| if let Access::Waiting(until) = access { Some(until) } else { None });
-        let broken = soonest(|access| if let Access::Broken(until) = access { until } else { None });
+        let broken = soonest(|access| if let Access::Broken(until) = access { Some(until) } else { None });
         waiting.map_or(Next::GiveUp { come_back: broken }, |until| Next::Wait { until })
     }
 

@@ -126,6 +126,25 @@ async fn a_call_that_the_database_refuses_is_set_aside_and_holds_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_call_that_waits_alone_is_set_aside_once_others_are_taken() {
+    let (mut world, spool) = (World::new().await, tempfile::tempdir().unwrap());
+    let replica = world.replica_with(settings(spool.path()));
+    world.execute("ALTER TABLE ai.usage_records ADD CONSTRAINT taste CHECK (model <> 'poison')").await;
+    world.model.alias = "poison".to_owned();
+    calls(&world, &replica, 1).await;
+    // Until it is read again, which is when it is alone; nothing tells of that.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    world.model.alias = "fast".to_owned();
+    calls(&world, &replica, 1).await;
+    eventually("the spool is empty", async || spooled(spool.path()) == 0).await;
+    calls(&world, &replica, 1).await;
+    replica.stop().await;
+    assert_eq!(world.records().await, 2);
+    let aside = std::fs::read_to_string(spool.path().join("usage.rejected")).unwrap();
+    assert_eq!(aside.lines().count(), 1, "{aside}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_spool_usage_waits_in_memory() {
     let dir = tempfile::tempdir().unwrap();
     let (world, mut server) = World::with_own_postgres(dir.path()).await;
