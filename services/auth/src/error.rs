@@ -68,8 +68,6 @@ pub enum Error {
     NotFresh(#[from] NotFresh),
     #[error("a {role} may not {action}")]
     RoleInsufficient { role: Role, action: &'static str },
-    #[error("an API key came where only a person may")]
-    PersonRequired,
     #[error("the resource is at version {current}")]
     VersionMismatch { current: i64 },
     #[error("no signing key is loaded")]
@@ -100,7 +98,6 @@ kit::error_codes! {
     NO_ORGANIZATION = "no_organization", 403, "You belong to no organization";
     NOT_GRANTABLE = "not_grantable", 403, "A key cannot be given more than you have";
     NOT_KEY_OWNER = "not_key_owner", 403, "Only its owner may change an API key";
-    PERSON_REQUIRED = "person_required", 403, "An API key may not do this";
     ROLE_INSUFFICIENT = "role_insufficient", 403, "Your role in this organization does not allow this";
     SERVICE_NOT_ALLOWED = "service_not_allowed", 403, "This service may not do this";
     API_KEY_NOT_FOUND = "api_key_not_found", 404, "There is no such API key";
@@ -143,7 +140,6 @@ impl Coded for Error {
             Self::BadExpiry(_) => &codes::VALIDATION_FAILED,
             Self::NotFresh(_) => &REAUTHENTICATION_REQUIRED,
             Self::RoleInsufficient { .. } => &ROLE_INSUFFICIENT,
-            Self::PersonRequired => &PERSON_REQUIRED,
             Self::VersionMismatch { .. } => &codes::PRECONDITION_FAILED,
             Self::NoSigningKey => &codes::UNAVAILABLE,
             Self::Hashing(HashingError::Busy) => &PASSWORD_CHECK_BUSY,

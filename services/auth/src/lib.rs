@@ -21,7 +21,11 @@ use ::events::{Broker, Relay};
 use actix_web::web::Data;
 use db::Db;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use kit::{Boot, Core, ErrorCode, HealthCheck, Running, auth::JwksSource, http::codes};
+use kit::{
+    Boot, Core, ErrorCode, HealthCheck, Running,
+    auth::{JwksSource, PERSON_CODES},
+    http::codes,
+};
 use utoipa::OpenApi as _;
 
 use crate::{config::Config, hashing::Hashing, pepper::Pepper, signing::Signing, state::AppState};
@@ -73,7 +77,7 @@ impl kit::Service for Auth {
     }
 
     fn error_codes() -> Vec<ErrorCode> {
-        [codes::ALL, db::CODES, error::CODES].into_iter().flatten().map(|code| **code).collect()
+        [codes::ALL, PERSON_CODES, db::CODES, error::CODES].into_iter().flatten().map(|code| **code).collect()
     }
 }
 

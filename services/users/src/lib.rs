@@ -18,7 +18,7 @@ use db::{
     Db,
     diesel_migrations::{EmbeddedMigrations, embed_migrations},
 };
-use kit::{Boot, ErrorCode, Running, Service, http::codes};
+use kit::{Boot, ErrorCode, Running, Service, auth::PERSON_CODES, http::codes};
 use utoipa::OpenApi as _;
 
 use crate::{clients::auth::AuthDirectory, config::Config, state::AppState};
@@ -75,6 +75,6 @@ impl Service for Users {
     }
 
     fn error_codes() -> Vec<ErrorCode> {
-        [codes::ALL, db::CODES, error::CODES].into_iter().flatten().map(|code| **code).collect()
+        [codes::ALL, PERSON_CODES, db::CODES, error::CODES].into_iter().flatten().map(|code| **code).collect()
     }
 }

@@ -1,15 +1,23 @@
 //! The caller as a person who has signed in.
-
 use std::ops::Deref;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use futures_util::future::LocalBoxFuture;
-use kit::{Principal, Problem};
 
-use crate::error::Error;
+use super::Principal;
+use crate::Problem;
 
-/// A caller who is no program with an API key: what concerns passwords and sessions is not among what a key can be given,
-/// so no key may do it.
+crate::error_codes! {
+    /// What [`Person`] refuses with, for the services that take one.
+    pub static PERSON_CODES;
+
+    /// An API key came where only a person may act.
+    PERSON_REQUIRED = "person_required", 403, "An API key may not do this";
+}
+
+/// A caller who is no program with an API key: for what is not among the things that a key can be given, so that no key may
+/// do it.
+#[derive(Debug, Clone)]
 pub struct Person(Principal);
 
 impl Deref for Person {
@@ -28,7 +36,7 @@ impl FromRequest for Person {
         let principal = Principal::from_request(req, payload);
         Box::pin(async move {
             match principal.await? {
-                program if program.api_key.is_some() => Err(Error::PersonRequired.into()),
+                program if program.api_key.is_some() => Err(Problem::new(&PERSON_REQUIRED)),
                 person => Ok(Self(person)),
             }
         })

@@ -71,6 +71,12 @@ impl Principal {
         })
     }
 
+    /// The one organization that the caller can look into: a key acts in its own, and of the others of its owner it does not
+    /// learn. `None` for a person, who may look into each that they belong to.
+    pub fn confined_to(&self) -> Option<OrgId> {
+        self.api_key.map(|_| self.org)
+    }
+
     /// Stamps what this caller changes now, with the trace of the current span.
     pub fn origin(&self, clock: &dyn Clock) -> Origin {
         Origin {

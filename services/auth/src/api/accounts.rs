@@ -8,13 +8,11 @@ use actix_web::{
 use contracts::Scope;
 use kit::{
     Principal, Problem,
+    auth::Person,
     http::{ProblemBody, RequestContext, ValidJson},
 };
 
-use super::{
-    dto::{MeView, OrganizationRole, PasswordChangeRequest, RegisterRequest, TokenView, device},
-    person::Person,
-};
+use super::dto::{MeView, OrganizationRole, PasswordChangeRequest, RegisterRequest, TokenView, device};
 use crate::{
     app::{self, register_user::register_user},
     state::AppState,

@@ -4,7 +4,6 @@ mod accounts;
 mod api_keys;
 mod dto;
 mod internal;
-mod person;
 mod sessions;
 mod well_known;
 

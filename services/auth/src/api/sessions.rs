@@ -4,13 +4,13 @@ use actix_web::{HttpResponse, http::header::CACHE_CONTROL, web::Data};
 use contracts::SessionId;
 use kit::{
     Problem,
+    auth::Person,
     http::{PathId, ProblemBody, RequestContext, ValidJson},
 };
 use serde::Serialize;
 
-use super::{
-    dto::{AccessTokenView, LoginRequest, RefreshRequest, SessionList, SessionView, SwitchRequest, TokenView, device},
-    person::Person,
+use super::dto::{
+    AccessTokenView, LoginRequest, RefreshRequest, SessionList, SessionView, SwitchRequest, TokenView, device,
 };
 use crate::{
     app::{self, list_sessions::list_sessions, refresh_session::refresh_session, revoke_session::revoke_session},

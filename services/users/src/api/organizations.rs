@@ -8,6 +8,7 @@ use db::{
 };
 use kit::{
     Principal, Problem,
+    auth::Person,
     http::{IdempotencyKey, List, Page, PathId, ProblemBody, ValidJson, body_hash, etag, stored_answer},
 };
 
@@ -34,7 +35,7 @@ pub async fn list(state: Data<AppState>, who: Principal, page: Page) -> Result<H
     who.require(Scope::OrganizationsRead)?;
     let list = cursor::List::new("organizations").within("user", who.user);
     let after = state.db.signer().decode_optional(&list, page.cursor.as_deref())?;
-    let found = list_organizations(&state, who.user, after, page.limit).await?;
+    let found = list_organizations(&state, &who, after, page.limit).await?;
     let position = |(org, _): &(Organization, _)| (org.created_at, org.id);
     let page = state.db.signer().page(&list, found, page.limit.into(), position)?;
     Ok(HttpResponse::Ok().json(present::<_, OrganizationView>(page)))
@@ -51,7 +52,7 @@ pub async fn list(state: Data<AppState>, who: Principal, page: Page) -> Result<H
 ))]
 pub async fn create(
     state: Data<AppState>,
-    who: Principal,
+    who: Person,
     key: IdempotencyKey,
     body: ValidJson<OrganizationCreate>,
     http: HttpRequest,
@@ -79,7 +80,7 @@ fn created(created: (Organization, Membership)) -> Result<Answer, serde_json::Er
 ))]
 pub async fn get(state: Data<AppState>, who: Principal, id: PathId<OrgId>) -> Result<HttpResponse, Problem> {
     who.require(Scope::OrganizationsRead)?;
-    let view = OrganizationView::from(get_organization(&state, who.user, id.0).await?);
+    let view = OrganizationView::from(get_organization(&state, &who, id.0).await?);
     Ok(HttpResponse::Ok().insert_header(etag(view.version)).json(view))
 }
 
@@ -100,7 +101,7 @@ pub async fn members(
     who.require(Scope::MembersRead)?;
     let list = cursor::List::new("members").within("organization", id.0);
     let after = state.db.signer().decode_optional(&list, page.cursor.as_deref())?;
-    let found = list_members(&state, who.user, id.0, after, page.limit).await?;
+    let found = list_members(&state, &who, id.0, after, page.limit).await?;
     let position = |member: &Member| (member.membership.created_at, member.membership.id);
     let page = state.db.signer().page(&list, found, page.limit.into(), position)?;
     Ok(HttpResponse::Ok().json(present::<_, MemberView>(page)))

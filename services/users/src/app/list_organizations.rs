@@ -1,7 +1,7 @@
-//! The organizations somebody belongs to.
+//! The organizations somebody belongs to; for a key, its own.
 
-use contracts::{Role, UserId};
-use kit::http::Limit;
+use contracts::Role;
+use kit::{Principal, http::Limit};
 
 use crate::{
     domain::organization::Organization,
@@ -13,9 +13,11 @@ use crate::{
 /// One more than `limit` is fetched, so that the caller knows whether there is a next page.
 pub async fn list_organizations(
     state: &AppState,
-    who: UserId,
+    who: &Principal,
     after: Option<After>,
     limit: Limit,
 ) -> Result<Vec<(Organization, Role)>, Error> {
-    state.db.person(who).tx(move |conn| Ok(organizations::list_of(conn, who, after, i64::from(limit) + 1)?)).await
+    let (user, only) = (who.user, who.confined_to());
+    let listing = move |conn: &mut _| Ok(organizations::list_of(conn, user, only, after, i64::from(limit) + 1)?);
+    state.db.person(user).tx(listing).await
 }

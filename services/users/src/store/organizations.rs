@@ -71,10 +71,11 @@ pub fn insert(conn: &mut PgConnection, organization: &Organization) -> QueryResu
 /// Where a page of [`list_of`] goes on: the last row's creation time and id.
 pub type After = (DateTime<Utc>, OrgId);
 
-/// The organizations that a person belongs to with their role there, oldest first, at most `limit`.
+/// The organizations that a person belongs to with their role there, oldest first, at most `limit`; or of them `only` one.
 pub fn list_of(
     conn: &mut PgConnection,
     user: UserId,
+    only: Option<OrgId>,
     after: Option<After>,
     limit: i64,
 ) -> QueryResult<Vec<(Organization, Role)>> {
@@ -85,6 +86,9 @@ pub fn list_of(
         .order((organizations::created_at, organizations::id))
         .limit(limit)
         .into_boxed();
+    if let Some(only) = only {
+        query = query.filter(organizations::id.eq(only.uuid()));
+    }
     if let Some((at, id)) = after {
         query = query.filter(
             organizations::created_at.gt(at).or(organizations::created_at.eq(at).and(organizations::id.gt(id.uuid()))),

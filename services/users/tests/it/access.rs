@@ -1,6 +1,6 @@
 //! Who may do what: every operation of the document × {no token, each role, another tenant}.
 
-use contracts::Role;
+use contracts::{ApiKeyId, OrgId, Role};
 use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{Actor, Operation, TestApp, operations};
@@ -99,4 +99,45 @@ async fn a_role_in_the_token_does_not_outlive_the_membership() {
     let claimed = bob.in_org(ada.org, Role::Owner);
     let path = format!("/v1/organizations/{}/members", ada.org);
     assert_eq!(app.get(&path, &claimed).await.problem(404), "organization_not_found");
+}
+
+/// A token as auth gives it to the gateway for one of the actor's keys.
+fn key_token(app: &TestApp<Users>, actor: &Actor) -> String {
+    app.auth.token_with(actor, |claims| claims.api_key = Some(ApiKeyId::from_uuid(claims.jti)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_sees_its_own_organization_and_no_other_of_its_owner() {
+    let app = TestApp::<Users>::start().await;
+    let ada = welcomed(&app, "Ada").await;
+    let other: Value = app.post("/v1/organizations", &ada, &json!({"name": "Other"})).await.json(201);
+    let other: OrgId = other["id"].as_str().unwrap().parse().unwrap();
+    for (own, foreign) in [(ada.org, other), (other, ada.org)] {
+        let token = key_token(&app, &ada.in_org(own, Role::Owner));
+        let get = async |path: String| app.send(Method::GET, &path, Some(&token), None).await;
+        let list: Value = get("/v1/organizations".to_owned()).await.json(200);
+        let seen: Vec<_> = list["items"].as_array().unwrap().iter().map(|org| &org["id"]).collect();
+        assert_eq!(seen, [&json!(own)]);
+        assert_eq!(list["next_cursor"], Value::Null);
+        for below in ["", "/members"] {
+            assert_eq!(get(format!("/v1/organizations/{own}{below}")).await.status, 200, "{below}");
+            let refused = get(format!("/v1/organizations/{foreign}{below}")).await;
+            assert_eq!(refused.problem(404), "organization_not_found", "{below}");
+        }
+    }
+    // A person looks into each of theirs, whichever their token is for.
+    assert_eq!(app.get(&format!("/v1/organizations/{other}"), &ada).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_founds_no_organization_and_may_change_its_owners_profile() {
+    let app = TestApp::<Users>::start().await;
+    let ada = welcomed(&app, "Ada").await;
+    let token = key_token(&app, &ada);
+    let answer = app.send(Method::POST, "/v1/organizations", Some(&token), Some(&json!({"name": "x"}))).await;
+    assert_eq!(answer.problem(403), "person_required");
+    let list: Value = app.get("/v1/organizations", &ada).await.json(200);
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+    let renamed = app.send(Method::PATCH, "/v1/users/me", Some(&token), Some(&json!({"display_name": "A"}))).await;
+    assert_eq!(renamed.status, 200);
 }
