@@ -44,8 +44,9 @@ fn apply(conn: &mut PgConnection, state: &AppState, origin: &Origin, news: &Memb
     if meaning == News::Stale || !memberships::put(conn, &news, origin.at)? || meaning == News::Harmless {
         return Ok(Voided::default());
     }
-    // Keys of somebody who left stay revoked when they come back; those of a member with another role say less or more.
-    let api_keys = if news.role.is_none() {
+    // Keys of somebody who left stay revoked when they come back, also when that is heard first; those of a member with
+    // another role say less or more.
+    let api_keys = if news.role.is_none() || meaning == News::Returned {
         revoke_all(conn, state, origin, Of::Member(news.user, news.org), Reason::OwnerRemoved)?
     } else {
         tell_role_changed(conn, state, origin, news.user, news.org)?;

@@ -22,6 +22,8 @@ pub enum News {
     Harmless,
     /// Tokens exist that say something else.
     VoidsTokens,
+    /// They left and came back, and the news of leaving is still on its way: when it comes it will be stale.
+    Returned,
 }
 
 impl Membership {
@@ -36,6 +38,7 @@ impl Membership {
     pub fn judge(&self, known: Option<&Self>) -> News {
         match known {
             Some(known) if (self.id, self.sequence) <= (known.id, known.sequence) => News::Stale,
+            Some(Self { role: Some(_), id, .. }) if self.id != *id && !id.uuid().is_nil() => News::Returned,
             Some(Self { role: Some(role), .. }) if self.role != Some(*role) => News::VoidsTokens,
             _ => News::Harmless,
         }
@@ -75,6 +78,13 @@ mod tests {
         assert_eq!(membership(7, 2, None).judge(Some(&member)), News::VoidsTokens);
         assert_eq!(member.judge(None), News::Harmless);
         assert_eq!(membership(8, 1, Some(Role::Member)).judge(Some(&membership(7, 2, None))), News::Harmless);
+    }
+
+    #[test]
+    fn another_membership_means_that_they_left_in_between() {
+        let member = membership(7, 1, Some(Role::Member));
+        assert_eq!(membership(8, 1, Some(Role::Member)).judge(Some(&member)), News::Returned, "in the same role too");
+        assert_eq!(membership(8, 1, Some(Role::Admin)).judge(Some(&member)), News::Returned);
     }
 
     #[test]

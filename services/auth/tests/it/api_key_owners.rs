@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{
-    App, PASSWORD, Person, count, get, join, keys, lines, member, post, register, service_token, start, tell,
+    App, Membership, PASSWORD, Person, count, get, join, keys, lines, member, post, register, service_token, start,
+    tell,
 };
 
 fn reads() -> Value {
@@ -69,6 +70,20 @@ async fn leaving_an_organization_ends_ones_keys_there_for_good() {
     let ada = keys::signed_in_anew(&app, &Person { org: member_home(&app, &ada).await, ..ada }, PASSWORD).await;
     join(&app, ada, membership.org, Role::Admin).await;
     assert!(!keys::works(&app, &at_work.text).await, "coming back revives nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coming_back_revives_nothing_when_it_is_heard_before_the_leaving() {
+    let app = start().await;
+    let events = app.record().await;
+    let (ada, before) = member(&app, "Ada", Role::Admin).await;
+    let key = keys::make(&app, &ada, &reads()).await;
+    let after = Membership::new(before.org, ada.user);
+    tell(&app, 1, after.added(Role::Admin)).await;
+    assert!(!keys::works(&app, &key.text).await);
+    tell(&app, 2, before.removed()).await;
+    let (_, told) = events.wait::<ApiKeyRevoked>(|_| true).await;
+    assert_eq!((told.api_key_id.as_str(), told.reason.as_str()), (key.id.as_str(), "owner_removed"));
 }
 
 async fn member_home(app: &App, who: &Person) -> contracts::OrgId {
