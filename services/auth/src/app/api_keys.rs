@@ -32,7 +32,7 @@ pub(super) fn hold<A: KeyAction>(conn: &mut PgConnection, who: &Principal, id: A
 /// Asks whether the caller may do `A` to a key.
 pub(super) fn over<A: KeyAction>(key: ApiKey, who: &Principal) -> Result<Held<A>, Error> {
     let id = key.id;
-    access::over_key(key, who.user, who.role).map_err(|refused| match refused {
+    access::over_key(key, who.user, who.role, who.api_key).map_err(|refused| match refused {
         access::KeyRefused::Unknown => Error::ApiKeyNotFound(id),
         access::KeyRefused::NotOwner => Error::NotKeyOwner,
     })
@@ -64,6 +64,14 @@ pub(super) fn fresh(who: &Principal, origin: &Origin) -> Result<(), Error> {
         Some(_) => Ok(()),
         None => Ok(access::check_fresh(who.auth_time, origin.at)?),
     }
+}
+
+/// Holds the making of keys when a key is what makes one, so that it is not being ended meanwhile with all that it made.
+pub(super) fn hold_making(conn: &mut PgConnection, who: &Principal) -> Result<(), Error> {
+    if who.api_key.is_some() {
+        api_keys::hold_making(conn, who.org)?;
+    }
+    Ok(())
 }
 
 /// Holds the owner of a key that is about to be made, so that the number of keys holds and nobody is disabled or removed

@@ -7,7 +7,7 @@ use db::{
 };
 use kit::{NewId as _, Principal, auth::ApiKeyText};
 
-use super::api_keys::{By, authority, described, fresh, hold_owner, room_for_one, tell, within};
+use super::api_keys::{By, authority, described, fresh, hold_making, hold_owner, room_for_one, tell, within};
 use crate::{
     domain::{
         api_key::{ApiKey, KeyWish, check_expiry},
@@ -77,13 +77,14 @@ fn make(
     wish: KeyWish,
     by: &By,
 ) -> Result<(ApiKey, ApiKeyText), Error> {
+    hold_making(conn, who)?;
     hold_owner(conn, who.user)?;
     within(&wish.grant, &authority(conn, who, origin)?)?;
     room_for_one(conn, who.user, who.org, origin)?;
     let id: ApiKeyId = state.ids.new();
     let text = ApiKeyText::generate(wish.environment, id, &*state.ids);
     let (key, event) = ApiKey::create(id, who.org, who.user, wish, origin.at);
-    api_keys::insert(conn, &key, &state.pepper.hash_api_key(&text))?;
+    api_keys::insert(conn, &key, who.api_key, &state.pepper.hash_api_key(&text))?;
     tell(conn, state, origin, &key, &event, ("api_key.created", described(&key.grant)), by)?;
     Ok((key, text))
 }

@@ -1,4 +1,6 @@
-//! Somebody ends an API key for good: its owner, or an admin of its organization.
+//! Somebody ends an API key for good, and with it what came of it: its owner, or an admin of its organization.
+
+use std::iter;
 
 use contracts::ApiKeyId;
 use db::diesel::PgConnection;
@@ -9,9 +11,11 @@ use crate::{
     domain::{access::RevokeKey, api_key::Reason, session::Device},
     error::Error,
     state::AppState,
+    store::api_keys,
 };
 
-/// One that was revoked before stays as it is. `expected` is the `If-Match` of the caller.
+/// Who found a key may have made others with it, or replaced it by one that only they know; all keys that it made or that
+/// these made end with it. One that was revoked before stays as it is, and what it made ends all the same. `expected` is the `If-Match` of the caller.
 pub async fn revoke_api_key(
     state: &AppState,
     who: &Principal,
@@ -22,14 +26,20 @@ pub async fn revoke_api_key(
     let origin = who.origin(&*state.clock);
     let (inner, caller, by, at) = (state.clone(), who.clone(), By::new(who, device), origin.at);
     let ending = move |conn: &mut PgConnection| {
+        api_keys::hold_making(conn, caller.org)?;
         let key = hold::<RevokeKey>(conn, &caller, id)?.key;
         // Whoever repeats it names the version before, and has what they want.
         if key.revoked.is_none() && expected.is_some_and(|expected| expected != key.version) {
             return Err(Error::VersionMismatch { current: key.version });
         }
-        revoke(conn, &inner, &origin, key, Reason::Revoked, &by)
+        let made = api_keys::lock_active_made_by(conn, id, at)?;
+        let mut ended = Vec::new();
+        for key in iter::once(key).chain(made) {
+            ended.extend(revoke(conn, &inner, &origin, key, Reason::Revoked, &by)?);
+        }
+        Ok(ended)
     };
     let ended = state.db.tenant(who.org).as_user(who.user).tx(ending).await?;
-    state.deny_api_keys(ended.as_slice(), at);
+    state.deny_api_keys(&ended, at);
     Ok(())
 }

@@ -7,7 +7,7 @@ use kit::{NewId as _, Principal, auth::ApiKeyText};
 use serde_json::json;
 
 use super::{
-    api_keys::{By, authority, described, fresh, hold, hold_owner, room_for_one, tell, void, within},
+    api_keys::{By, authority, described, fresh, hold, hold_making, hold_owner, room_for_one, tell, void, within},
     create_api_key::{Issued, Present, once},
 };
 use crate::{
@@ -64,6 +64,7 @@ fn rotate(
     wish: RotationWish,
     by: &By,
 ) -> Result<(ApiKey, ApiKeyText), Error> {
+    hold_making(conn, who)?;
     hold_owner(conn, who.user)?;
     let held = hold::<ChangeKey>(conn, who, id)?;
     let successor: ApiKeyId = state.ids.new();
@@ -87,7 +88,7 @@ fn rotate(
         }
     }
     let text = ApiKeyText::generate(after.environment, after.id, &*state.ids);
-    api_keys::insert(conn, &after, &state.pepper.hash_api_key(&text))?;
+    api_keys::insert(conn, &after, who.api_key, &state.pepper.hash_api_key(&text))?;
     tell(conn, state, origin, &after, &created, ("api_key.created", described(&after.grant)), by)?;
     Ok((after, text))
 }

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{Role, UserId};
+use contracts::{ApiKeyId, Role, UserId};
 
 use super::api_key::ApiKey;
 
@@ -62,30 +62,38 @@ pub fn allow<A: Action>(service: &str) -> Result<Allowed<A>, Refused> {
     }
 }
 
+/// Whether admins of a key's organization may do something to the keys of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByAdmins {
+    Yes,
+    /// Not with a key of theirs: who finds one must not be able to stop a whole organization.
+    InPerson,
+    No,
+}
+
 /// Something that is done to an API key.
 pub trait KeyAction {
-    /// Whether admins of the key's organization may do it to the keys of others.
-    const BY_ADMINS: bool;
+    const BY_ADMINS: ByAdmins;
 }
 
 macro_rules! key_actions {
-    ($($(#[$doc:meta])* $action:ident, $by_admins:literal;)*) => {$(
+    ($($(#[$doc:meta])* $action:ident, $by_admins:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $action;
         impl KeyAction for $action {
-            const BY_ADMINS: bool = $by_admins;
+            const BY_ADMINS: ByAdmins = ByAdmins::$by_admins;
         }
     )*};
 }
 
 key_actions! {
     /// See what a key may do and when it was used.
-    SeeKey, true;
+    SeeKey, Yes;
     /// End a key for good.
-    RevokeKey, true;
+    RevokeKey, InPerson;
     /// Change or rotate a key. Whoever rotates one holds a secret with which to act as its owner.
-    ChangeKey, false;
+    ChangeKey, No;
 }
 
 /// A key, and the proof that the caller may do `A` to it. Only [`over_key`] makes one.
@@ -100,18 +108,25 @@ pub enum KeyRefused {
     /// The caller may not know that it exists.
     #[error("the key is somebody else's")]
     Unknown,
-    #[error("only the key's owner may do this")]
+    #[error("only the key's owner may do this, or an admin in person")]
     NotOwner,
 }
 
-/// Asks the table whether somebody may do `A` to a key of the organization that they act in.
-pub fn over_key<A: KeyAction>(key: ApiKey, user: UserId, role: Role) -> Result<Held<A>, KeyRefused> {
-    match role >= Role::Admin {
-        _ if key.owner == user => Ok(Held { key, action: PhantomData }),
-        true if A::BY_ADMINS => Ok(Held { key, action: PhantomData }),
-        true => Err(KeyRefused::NotOwner),
-        false => Err(KeyRefused::Unknown),
-    }
+/// Asks the table whether somebody may do `A` to a key of the organization that they act in, themselves or `with` a key.
+pub fn over_key<A: KeyAction>(
+    key: ApiKey,
+    user: UserId,
+    role: Role,
+    with: Option<ApiKeyId>,
+) -> Result<Held<A>, KeyRefused> {
+    let allowed = match A::BY_ADMINS {
+        _ if key.owner == user => true,
+        _ if role < Role::Admin => return Err(KeyRefused::Unknown),
+        ByAdmins::Yes => true,
+        ByAdmins::InPerson => with.is_none(),
+        ByAdmins::No => false,
+    };
+    if allowed { Ok(Held { key, action: PhantomData }) } else { Err(KeyRefused::NotOwner) }
 }
 
 /// How long ago somebody may have proved who they are who does what an intruder with a stolen token would do first.

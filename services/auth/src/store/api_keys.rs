@@ -6,7 +6,7 @@ use db::diesel::{
     self,
     pg::Pg,
     prelude::*,
-    sql_types::{Array, Bool, Nullable, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, Bool, Timestamptz, Uuid as SqlUuid},
 };
 use kit::auth::ApiKeyEnvironment;
 use uuid::Uuid;
@@ -103,9 +103,11 @@ fn keys(rows: Vec<Row>) -> QueryResult<Vec<ApiKey>> {
     rows.into_iter().map(ApiKey::try_from).collect()
 }
 
-pub fn insert(conn: &mut PgConnection, key: &ApiKey, hash: &KeyHash) -> QueryResult<()> {
+/// Adds a key that a person made, or another key: `made_by`.
+pub fn insert(conn: &mut PgConnection, key: &ApiKey, made_by: Option<ApiKeyId>, hash: &KeyHash) -> QueryResult<()> {
+    let made_by = api_keys::made_by.eq(made_by.map(ApiKeyId::uuid));
     diesel::insert_into(api_keys::table)
-        .values((Row::from(key), api_keys::secret_hash.eq(hash.as_slice())))
+        .values((Row::from(key), made_by, api_keys::secret_hash.eq(hash.as_slice())))
         .execute(conn)?;
     Ok(())
 }
@@ -225,10 +227,46 @@ pub fn lock_active(conn: &mut PgConnection, of: Of, now: DateTime<Utc>) -> Query
         Of::Organization(org) => query.filter(api_keys::org_id.eq(org.uuid())),
     };
     let ids: Vec<Uuid> = query.load(conn)?;
-    // Read again under the lock, with the condition: one may have been revoked in between.
+    lock_those_active(conn, ids, now)
+}
+
+/// The keys that work among those that a key made, and those that these made, in one order, held until the transaction ends.
+/// The caller holds [the making of keys](hold_making).
+pub fn lock_active_made_by(conn: &mut PgConnection, maker: ApiKeyId, now: DateTime<Utc>) -> QueryResult<Vec<ApiKey>> {
+    // Also past keys that have ended: what they made may work on.
+    let made: Vec<Made> = diesel::sql_query(
+        "WITH RECURSIVE made AS (
+            SELECT id FROM api_keys WHERE made_by = $1
+            UNION SELECT k.id FROM api_keys k JOIN made ON k.made_by = made.id
+        )
+        SELECT id FROM made",
+    )
+    .bind::<SqlUuid, _>(maker.uuid())
+    .load(conn)?;
+    lock_those_active(conn, made.into_iter().map(|made| made.id).collect(), now)
+}
+
+#[derive(QueryableByName)]
+struct Made {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+/// Holds the making of keys by keys in an organization until the transaction ends: else who ends a key with all that came of
+/// it could miss one that is being made. Taken before any row.
+pub fn hold_making(conn: &mut PgConnection, org: OrgId) -> QueryResult<()> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('auth making of keys ' || $1, 0))")
+        .bind::<diesel::sql_types::Text, _>(org.to_string())
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Those of the keys that work, in one order, held until the transaction ends. The condition is asked under the lock: one may
+/// have been revoked in between.
+fn lock_those_active(conn: &mut PgConnection, ids: Vec<Uuid>, now: DateTime<Utc>) -> QueryResult<Vec<ApiKey>> {
     let rows = api_keys::table
         .filter(api_keys::id.eq_any(ids))
-        .filter(api_keys::revoked_at.is_null())
+        .filter(has_status(Status::Active, now))
         .select(Row::as_select())
         .order(api_keys::id)
         .for_update()
@@ -298,11 +336,16 @@ pub fn note_uses(conn: &mut PgConnection, uses: &[(ApiKeyId, DateTime<Utc>)]) ->
     .execute(conn)
 }
 
-diesel::define_sql_function! {
-    fn least(a: Nullable<Timestamptz>, b: Nullable<Timestamptz>) -> Nullable<Timestamptz>;
-}
-
-/// Deletes keys that ended before `before`. Gives the number. For system transactions.
+/// Deletes keys that ended before `before`, except those between two others: who ends the one that made it still finds what
+/// it made. Gives the number. For system transactions.
 pub fn delete_ended(conn: &mut PgConnection, before: DateTime<Utc>) -> QueryResult<usize> {
-    diesel::delete(api_keys::table.filter(least(api_keys::revoked_at, api_keys::expires_at).lt(before))).execute(conn)
+    diesel::sql_query(
+        "DELETE FROM api_keys k WHERE least(k.revoked_at, k.expires_at) < $1
+            AND NOT (
+                EXISTS (SELECT FROM api_keys maker WHERE maker.id = k.made_by)
+                AND EXISTS (SELECT FROM api_keys made WHERE made.made_by = k.id)
+            )",
+    )
+    .bind::<Timestamptz, _>(before)
+    .execute(conn)
 }

@@ -114,6 +114,7 @@ diesel::table! {
         replaced_by -> Nullable<Uuid>,
         revoked_at -> Nullable<Timestamptz>,
         revoke_reason -> Nullable<Text>,
+        made_by -> Nullable<Uuid>,
     }
 }
 

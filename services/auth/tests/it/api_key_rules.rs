@@ -153,6 +153,20 @@ async fn a_key_makes_no_key_that_allows_more_than_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_an_admin_ends_no_key_of_others() {
+    let app = start().await;
+    let (ada, membership) = member(&app, "Ada", Role::Owner).await;
+    let (bob, _) = join(&app, register(&app, "Bob").await, membership.org, Role::Member).await;
+    let bobs = keys::make(&app, &bob, &keys::body()).await;
+    let manager = keys::make(&app, &ada, &with_scopes(&["api_keys:read", "api_keys:write"])).await;
+    let program = keys::program(&app, &ada, &manager.text).await;
+    assert_eq!(keys::read(&app, &program, &bobs.id).await.status, 200);
+    assert_eq!(keys::revoke(&app, &program, &bobs.id).await.problem(403), "not_key_owner");
+    assert!(keys::works(&app, &bobs.text).await);
+    assert_eq!(keys::revoke(&app, &ada, &bobs.id).await.status, 204, "in person she may");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_key_opens_nothing_that_is_a_persons() {
     let app = start().await;
     let (ada, membership) = member(&app, "Ada", Role::Owner).await;

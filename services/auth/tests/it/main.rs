@@ -3,6 +3,7 @@
 
 mod access;
 mod api_key_exchange;
+mod api_key_lineage;
 mod api_key_owners;
 mod api_key_rules;
 mod api_keys;
