@@ -20,7 +20,7 @@ pub async fn identify(request: &HttpRequest, state: &State, class: Class) -> Res
     let (caller, authorization) = match Credential::of(request.headers()) {
         Ok(Credential::Key(key)) => of_key(request, state, key).await?,
         Ok(Credential::Other) => (of_token(request, state).await?, Authorization::AsSent),
-        Err(problem) => return Err(unknown(request, state, ONE).err().unwrap_or(problem)),
+        Err(problem) => return Err(refuse(request, state, problem)),
     };
     let (readings, admitted) = state.rate_limits().admit(&caller, class);
     request.extensions_mut().insert(readings);
@@ -56,7 +56,7 @@ async fn of_token(request: &HttpRequest, state: &State) -> Result<Caller, Proble
     let principal = match Principal::from_request(request, &mut Payload::None) {
         Either::Left(known) => match known.into_inner() {
             Ok(principal) => principal,
-            Err(problem) => return Err(unknown(request, state, ONE).err().unwrap_or(problem)),
+            Err(problem) => return Err(refuse(request, state, problem)),
         },
         // A token that was not seen before: whoever tries tokens is stopped before they are verified.
         Either::Right(verified) => {
@@ -65,6 +65,12 @@ async fn of_token(request: &HttpRequest, state: &State) -> Result<Caller, Proble
         }
     };
     Ok(Caller::from(&principal))
+}
+
+/// What a refused call is answered with. Refusing costs something too, so it is counted against where the call comes from,
+/// and whoever goes on is told that it is too much.
+pub fn refuse(request: &HttpRequest, state: &State, problem: Problem) -> Problem {
+    unknown(request, state, ONE).err().unwrap_or(problem)
 }
 
 /// Counts the call against where it comes from.

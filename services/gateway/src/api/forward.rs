@@ -1,5 +1,7 @@
 //! Calls to the services behind the gateway.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use kit::Problem;
@@ -10,7 +12,7 @@ use crate::domain::{path, route};
 use crate::error;
 use crate::proxy::{Answer, Call, Pool};
 use crate::state::State;
-use crate::upstream::Dice;
+use crate::upstream::{Dice, Upstream};
 
 /// The methods of our APIs. TRACE would show headers that the client never sent; CONNECT makes tunnels.
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -23,8 +25,12 @@ pub async fn forward(
     pool: web::Data<Pool>,
     dice: web::Data<Dice>,
 ) -> Result<HttpResponse<Answer>, Problem> {
-    let route = admit(&request)?;
-    let upstream = state.upstream(route.service).ok_or_else(|| Problem::new(&error::SERVICE_NOT_DEPLOYED))?;
+    let (route, upstream) = match admit(&request, &state) {
+        Ok(admitted) => admitted,
+        // What is at no prefix has been counted before it came here.
+        Err(problem) if route::find(request.uri().path()).is_none() => return Err(problem),
+        Err(problem) => return Err(caller::refuse(&request, &state, problem)),
+    };
     let public = route::is_public(request.method().as_str(), request.uri().path());
     let authorization = if public {
         caller::unasked(&request, &state)?
@@ -43,7 +49,7 @@ pub async fn forward(
 }
 
 /// What is wrong with a call whoever makes it.
-fn admit(request: &HttpRequest) -> Result<&'static route::Route, Problem> {
+fn admit<'a>(request: &HttpRequest, state: &'a State) -> Result<(&'static route::Route, &'a Arc<Upstream>), Problem> {
     let path = request.uri().path();
     path::check(path).map_err(|why| Problem::new(&error::AMBIGUOUS_PATH).detail(why.to_string()))?;
     let route = route::find(path).ok_or_else(|| Problem::new(&codes::NOT_FOUND))?;
@@ -60,5 +66,6 @@ fn admit(request: &HttpRequest) -> Result<&'static route::Route, Problem> {
     if upgrade {
         return Err(Problem::new(&error::UPGRADE_NOT_SUPPORTED).detail("WebSockets are not spoken on this route"));
     }
-    Ok(route)
+    let upstream = state.upstream(route.service).ok_or_else(|| Problem::new(&error::SERVICE_NOT_DEPLOYED))?;
+    Ok((route, upstream))
 }

@@ -133,6 +133,34 @@ async fn whoever_tries_keys_is_stopped_before_auth_is_asked() {
 }
 
 #[tokio::test]
+async fn what_is_refused_whoever_calls_is_counted_against_the_source() {
+    let backend = Backend::start();
+    let start = async || {
+        let app = App::builder().users(&[&backend]).env("BRAINOPS_TRUSTED_PROXIES", "127.0.0.0/8");
+        app.env("BRAINOPS_RATE_SOURCE_PER_MINUTE", "3").start().await
+    };
+    for (method, path, upgrade, status) in [
+        ("GET", "/v1/users//me", None, 400),
+        ("TRACE", "/v1/users/me", None, 405),
+        ("GET", "/v1/users/me", Some("websocket"), 501),
+        ("GET", "/v1/models", None, 404),
+        // At no prefix: counted all the same, and once.
+        ("GET", "/v1/users%2fme", None, 400),
+    ] {
+        let app = start().await;
+        let call = || {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let request = app.client.request(method, format!("{}{path}", app.url));
+            upgrade.into_iter().fold(request, |request, protocol| request.header("upgrade", protocol))
+        };
+        assert_eq!(statuses(5, call).await, [status, status, status, 429, 429], "{method} {path}");
+        let answer = Answer::to(call()).await;
+        assert!(answer.header("retry-after").is_some() && answer.header("ratelimit-policy").is_some());
+    }
+    assert!(backend.seen().is_empty());
+}
+
+#[tokio::test]
 async fn a_sign_in_counts_as_five_looks() {
     let backend = Backend::start();
     let app = before(&backend).env("BRAINOPS_RATE_SOURCE_PER_MINUTE", "12").start().await;
