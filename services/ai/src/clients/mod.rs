@@ -40,7 +40,7 @@
 //! | `extra` | of its own family | of its own family | warned |
 //!
 //! Of an answer, what tools of the provider's own made, citations, pictures and sound are not carried: with a warning in a
-//! whole answer, without one in a stream, where it would come too late.
+//! whole answer, without one in a stream, where it would come too late. Nor is what no protocol tells of when it is large.
 //!
 //! A stream always asks for its usage. Nothing here retries: that is routing's.
 
@@ -53,6 +53,7 @@ mod refusal;
 mod sse;
 mod stream;
 mod transport;
+mod unknown;
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ pub mod definition;
 pub mod embedding;
 pub mod fit;
 pub mod forecast;
+pub mod json;
 pub mod model;
 pub mod money;
 pub mod provider;

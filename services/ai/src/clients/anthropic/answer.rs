@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    clients::{Failure, Kind, refusal::Refusals, transport::malformed},
+    clients::{Failure, Kind, refusal::Refusals, transport::malformed, unknown},
     domain::{
         chat::{Choice, Completion, Part, StopReason, TokenUsage, ToolCall},
         warnings::Warnings,
@@ -77,20 +77,21 @@ pub(super) fn read(refusals: &Refusals, document: &[u8], mut warnings: Warnings)
         stop_sequence: answer.stop_sequence,
         logprobs: None,
     };
+    let extra = extra(answer.extra, &mut warnings);
     Ok(Completion {
         id: answer.id,
         model: answer.model,
         choices: vec![choice],
         usage: answer.usage.map(Into::into),
-        extra: extra(answer.extra),
+        extra,
         warnings,
     })
 }
 
-/// What of a message is neither known nor the form of the protocol.
-pub(super) fn extra(mut extra: Map<String, Value>) -> Map<String, Value> {
+/// What of a message is neither known nor the form of the protocol, as far as it is small.
+pub(super) fn extra(mut extra: Map<String, Value>, warnings: &mut Warnings) -> Map<String, Value> {
     extra.retain(|name, value| name != "type" && name != "role" && !value.is_null());
-    extra
+    unknown::fields(extra, warnings)
 }
 
 fn part(mut block: Value, warnings: &mut Warnings) -> Result<Option<Part>, Failure> {
@@ -119,7 +120,7 @@ fn part(mut block: Value, warnings: &mut Warnings) -> Result<Option<Part>, Failu
             let (id, name) = (text("id")?, text("name")?);
             Part::ToolCall(ToolCall { id, name, arguments: block["input"].to_string() })
         }
-        _ => Part::Other(block),
+        _ => return Ok(unknown::part(block, "content", warnings)),
     }))
 }
 

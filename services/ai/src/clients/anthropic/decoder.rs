@@ -163,11 +163,12 @@ impl Decoder for Events {
         }
         match event {
             Event::MessageStart { message } => {
-                if let Some(warnings) = self.warnings.take() {
-                    let mut more = extra(message.extra);
+                if let Some(mut warnings) = self.warnings.take() {
+                    let mut more = message.extra;
                     for known in ["content", "stop_reason", "stop_sequence"] {
                         more.remove(known);
                     }
+                    let more = extra(more, &mut warnings);
                     out.push_back(ChatEvent::Started { id: message.id, model: message.model, extra: more, warnings });
                 }
                 if let Some(usage) = message.usage {

@@ -4,12 +4,17 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    clients::{Failure, Kind, refusal::Refusals, transport::malformed},
+    clients::{Failure, Kind, refusal::Refusals, transport::malformed, unknown},
     domain::{
         chat::{Choice, Completion, Part, StopReason, TokenUsage, ToolCall},
         warnings::Warnings,
     },
 };
+
+/// Choices of an answer at most where the request did not say how many: as many as anybody may ask for.
+const MOST_CHOICES: u32 = 8;
+/// Tool calls of a choice at most: as many as the next request can bring back.
+const MOST_CALLS: usize = 128;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -77,7 +82,13 @@ impl From<Usage> for TokenUsage {
     }
 }
 
-pub(super) fn read(refusals: &Refusals, document: &[u8], mut warnings: Warnings) -> Result<Completion, Failure> {
+/// `n`: how many choices were asked for.
+pub(super) fn read(
+    refusals: &Refusals,
+    document: &[u8],
+    n: Option<u32>,
+    mut warnings: Warnings,
+) -> Result<Completion, Failure> {
     let answer: Answer = serde_json::from_slice(document).map_err(|error| {
         // Some servers of the family say 200 and put the error inside.
         refusals.in_document(None, document).unwrap_or_else(|| malformed(&error))
@@ -86,7 +97,9 @@ pub(super) fn read(refusals: &Refusals, document: &[u8], mut warnings: Warnings)
     for known in ["object", "created"] {
         extra.remove(known);
     }
+    let extra = unknown::fields(extra, &mut warnings);
     let mut choices = answer.choices;
+    check_choices(choices.len(), n)?;
     choices.sort_by_key(|choice| choice.index);
     if choices.is_empty() {
         return Err(Failure::new(Kind::Malformed).caused_by("an answer without choices"));
@@ -108,8 +121,10 @@ fn read_choice(choice: AnswerChoice, warnings: &mut Warnings) -> Result<Choice, 
     if message.annotations.is_some_and(|annotations| !annotations.is_empty()) {
         warnings.dropped("choices.message.annotations");
     }
-    for call in message.tool_calls.unwrap_or_default() {
-        parts.push(tool_call(call)?);
+    let calls = message.tool_calls.unwrap_or_default();
+    check_calls(calls.len())?;
+    for call in calls {
+        parts.extend(tool_call(call, warnings)?);
     }
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     Ok(Choice {
@@ -120,14 +135,33 @@ fn read_choice(choice: AnswerChoice, warnings: &mut Warnings) -> Result<Choice, 
     })
 }
 
-fn tool_call(mut call: Value) -> Result<Part, Failure> {
-    let Some(function) = call.get_mut("function") else { return Ok(Part::Other(call)) };
+/// Err when there are more than the `n` that were asked for.
+pub(super) fn check_choices(choices: usize, n: Option<u32>) -> Result<(), Failure> {
+    let most = n.unwrap_or(MOST_CHOICES);
+    if u32::try_from(choices).is_ok_and(|choices| choices <= most) {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Malformed).caused_by(format!("more than {most} choices")))
+}
+
+/// Err when a choice has too many.
+pub(super) fn check_calls(calls: usize) -> Result<(), Failure> {
+    if calls <= MOST_CALLS {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Malformed).caused_by(format!("more than {MOST_CALLS} tool calls")))
+}
+
+fn tool_call(mut call: Value, warnings: &mut Warnings) -> Result<Option<Part>, Failure> {
+    let Some(function) = call.get_mut("function") else {
+        return Ok(unknown::part(call, "choices.message.tool_calls", warnings));
+    };
     let Some(Value::String(name)) = function.get_mut("name").map(Value::take) else {
         return Err(Failure::new(Kind::Malformed).caused_by("a tool call without a name"));
     };
     let arguments = function.get_mut("arguments").map(Value::take).map(arguments).unwrap_or_default();
     let id = call.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-    Ok(Part::ToolCall(ToolCall { id, name, arguments }))
+    Ok(Some(Part::ToolCall(ToolCall { id, name, arguments })))
 }
 
 /// Arguments are text; some servers send the object itself.

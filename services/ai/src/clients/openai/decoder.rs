@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::answer::{Usage, arguments, stop_reason};
+use super::answer::{Usage, arguments, check_calls, check_choices, stop_reason};
 use crate::{
-    clients::{Failure, Kind, refusal::Refusals, stream::Decoder, transport::malformed},
+    clients::{Failure, Kind, refusal::Refusals, stream::Decoder, transport::malformed, unknown},
     domain::{chat::ChatEvent, warnings::Warnings},
 };
 
@@ -58,6 +58,8 @@ struct FunctionDelta {
 
 pub(super) struct Chunks {
     refusals: Refusals,
+    /// How many choices were asked for.
+    n: Option<u32>,
     /// For the first event.
     warnings: Option<Warnings>,
     choices: BTreeMap<u32, Progress>,
@@ -71,12 +73,15 @@ struct Progress {
 }
 
 impl Chunks {
-    pub(super) fn new(refusals: Refusals, warnings: Warnings) -> Self {
-        Self { refusals, warnings: Some(warnings), choices: BTreeMap::new() }
+    pub(super) fn new(refusals: Refusals, n: Option<u32>, warnings: Warnings) -> Self {
+        Self { refusals, n, warnings: Some(warnings), choices: BTreeMap::new() }
     }
 
     fn choice(&mut self, delta: ChunkChoice, out: &mut VecDeque<ChatEvent>) -> Result<(), Failure> {
         let choice = delta.index;
+        if !self.choices.contains_key(&choice) {
+            check_choices(self.choices.len() + 1, self.n)?;
+        }
         let progress = self.choices.entry(choice).or_default();
         let ChunkChoice { delta, finish_reason, mut logprobs, .. } = delta;
         let some = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -111,12 +116,13 @@ impl Progress {
         // Servers that leave the number out send each call whole.
         let number = call.index.unwrap_or_else(|| match (&name, self.calls.last()) {
             (None, Some(last)) => *last,
-            (_, last) => last.map_or(0, |last| last + 1),
+            (_, last) => last.map_or(0, |last| last.saturating_add(1)),
         });
         let known = self.calls.iter().position(|known| *known == number);
         let index = u32::try_from(known.unwrap_or(self.calls.len())).unwrap_or(u32::MAX);
         if known.is_none() {
             let name = name.ok_or_else(|| Failure::new(Kind::Malformed).caused_by("a tool call without a name"))?;
+            check_calls(self.calls.len() + 1)?;
             self.calls.push(number);
             out.push_back(ChatEvent::ToolCallStarted { choice, index, id: call.id.unwrap_or_default(), name });
         }
@@ -147,12 +153,13 @@ impl Decoder for Chunks {
         if let Some(error) = chunk.error {
             return Err(self.refusals.of_error(None, &error));
         }
-        if let Some(warnings) = self.warnings.take() {
+        if let Some(mut warnings) = self.warnings.take() {
             let mut extra = chunk.extra;
             for known in ["object", "created", "obfuscation"] {
                 extra.remove(known);
             }
             extra.retain(|_, value| !value.is_null());
+            let extra = unknown::fields(extra, &mut warnings);
             out.push_back(ChatEvent::Started { id: chunk.id, model: chunk.model, extra, warnings });
         }
         for choice in chunk.choices {

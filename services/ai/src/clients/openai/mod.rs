@@ -51,7 +51,7 @@ pub(super) async fn complete(
     let (body, warnings) = request::encode(Flavor::of(&attempt.provider.base_url), attempt.model, request, false)?;
     let outgoing = keyed(Outgoing::post(attempt.provider, "chat/completions", &body)?)?;
     let answer = providers.exchange(outgoing, attempt.deadlines.total, ANSWER_BYTES).await?;
-    answer::read(&Refusals::of(attempt.provider), &answer, warnings)
+    answer::read(&Refusals::of(attempt.provider), &answer, request.n, warnings)
 }
 
 pub(super) async fn stream(
@@ -61,7 +61,7 @@ pub(super) async fn stream(
 ) -> Result<ChatStream, Failure> {
     let (body, warnings) = request::encode(Flavor::of(&attempt.provider.base_url), attempt.model, request, true)?;
     let outgoing = keyed(Outgoing::post(attempt.provider, "chat/completions", &body)?)?;
-    let decoder = decoder::Chunks::new(Refusals::of(attempt.provider), warnings);
+    let decoder = decoder::Chunks::new(Refusals::of(attempt.provider), request.n, warnings);
     stream::open(providers, attempt, outgoing, decoder).await
 }
 

@@ -125,3 +125,26 @@ async fn models_are_listed() {
     assert_eq!(providers().models(&provider, PATIENT.total).await.unwrap(), ["claude-fake", "claude-fake-mini"]);
     fake.assert_clean();
 }
+
+#[tokio::test]
+async fn what_no_protocol_tells_of_is_kept_while_it_is_small() {
+    let fake = FakeProvider::start().await;
+    let provider = provider(&fake, ProviderKind::Anthropic);
+    let block = |bytes: usize| json!({"type": "hologram", "data": "x".repeat(bytes)});
+    let mut message = json!({"type": "message", "role": "assistant", "container": {"id": "c-1"}});
+    message["content"] = json!([{"type": "text", "text": "Hi"}, block(16 << 10), block(100)]);
+    message["blob"] = json!([["x".repeat(16 << 10)]]);
+    fake.next(Reply::raw("application/json", message.to_string()));
+    let whole = providers().complete(attempt(&provider, PATIENT), &ask("?")).await.unwrap();
+    assert_eq!(whole.choices[0].parts, [Part::text("Hi"), Part::Other(block(100))]);
+    assert_eq!(json!(whole.extra), json!({"container": {"id": "c-1"}}));
+    assert_eq!(whole.warnings.fields(), ["content", "unknown_fields"]);
+
+    let events = [json!({"type": "message_start", "message": message}), json!({"type": "message_stop"})];
+    let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    fake.next(Reply::raw("text/event-stream", body));
+    let stream = providers().stream(attempt(&provider, PATIENT), &ask("?")).await.unwrap();
+    let streamed = assemble(super::events(stream).await);
+    assert_eq!(json!(streamed.extra), json!({"container": {"id": "c-1"}}));
+    assert_eq!(streamed.warnings.fields(), ["unknown_fields"]);
+}

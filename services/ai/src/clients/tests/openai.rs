@@ -157,3 +157,73 @@ async fn only_who_is_trusted_sees_our_traces() {
         assert_eq!(fake.last_request().headers.contains_key("traceparent"), trusted);
     }
 }
+
+/// A stream of these chunks.
+fn chunks(chunks: impl IntoIterator<Item = Value>) -> Reply {
+    let mut body: String = chunks.into_iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
+    body.push_str("data: [DONE]\n\n");
+    Reply::raw("text/event-stream", body)
+}
+
+#[tokio::test]
+async fn what_no_protocol_tells_of_is_kept_while_it_is_small() {
+    let fake = FakeProvider::start().await;
+    let provider = provider(&fake, ProviderKind::Openai);
+    let custom =
+        |bytes: usize| json!({"id": "c", "type": "custom", "custom": {"name": "sql", "input": "x".repeat(bytes)}});
+    let message = json!({"content": "Hi", "tool_calls": [custom(16 << 10), custom(100)]});
+    let mut document = json!({"choices": [{"message": message, "finish_reason": "stop"}], "system_fingerprint": "fp"});
+    document["blob"] = json!([["x".repeat(16 << 10)]]);
+    document["another"] = json!("x".repeat(15 << 10));
+    fake.next(Reply::raw("application/json", document.to_string()));
+    let mut first = document.clone();
+    first["choices"] = json!([{"delta": {"content": "Hi"}, "finish_reason": "stop"}]);
+    let whole = providers().complete(attempt(&provider, PATIENT), &ask("?")).await.unwrap();
+    assert_eq!(whole.choices[0].parts, [Part::text("Hi"), Part::Other(custom(100))]);
+    fake.next(chunks([first]));
+    let stream = providers().stream(attempt(&provider, PATIENT), &ask("?")).await.unwrap();
+    let streamed = assemble(events(stream).await);
+    for answer in [&whole, &streamed] {
+        assert_eq!(answer.extra.len(), 2);
+        assert!(answer.extra.contains_key("another") && answer.extra.contains_key("system_fingerprint"));
+    }
+    assert_eq!(whole.warnings.fields(), ["unknown_fields", "choices.message.tool_calls"]);
+    assert_eq!(streamed.warnings.fields(), ["unknown_fields"]);
+}
+
+#[tokio::test]
+async fn more_choices_or_calls_than_were_asked_for_are_malformed() {
+    let fake = FakeProvider::start().await;
+    let provider = provider(&fake, ProviderKind::Openai);
+    let choices = |count: u32, name: &str| -> Vec<Value> {
+        (0..count).map(|index| json!({"index": index, name: {"content": "Hi"}, "finish_reason": "stop"})).collect()
+    };
+    let calls = |count: u32| -> Vec<Value> {
+        let function = json!({"name": "now", "arguments": "{}"});
+        (0..count).map(|index| json!({"index": index, "id": "c", "type": "function", "function": function})).collect()
+    };
+    let called = |count, name: &str| vec![json!({name: {"tool_calls": calls(count)}, "finish_reason": "stop"})];
+    for (n, good, bad) in [
+        (Some(2), [choices(2, "message"), choices(2, "delta")], [choices(3, "message"), choices(3, "delta")]),
+        (None, [choices(8, "message"), choices(8, "delta")], [choices(9, "message"), choices(9, "delta")]),
+        (None, [called(128, "message"), called(128, "delta")], [called(129, "message"), called(129, "delta")]),
+    ] {
+        let request = ChatRequest { n, ..ask("?") };
+        let whole = |choices: &[Value]| Reply::raw("application/json", json!({"choices": choices}).to_string());
+        // Each choice in a chunk of its own.
+        let pieces = |choices: &[Value]| chunks(choices.iter().map(|choice| json!({"choices": [choice]})));
+        let kind = |result: Result<(), Failure>| result.err().map(|failure| failure.kind);
+        for ([document, stream], expected) in [(good, None), (bad, Some(super::super::Kind::Malformed))] {
+            fake.next(whole(&document));
+            let answer = providers().complete(attempt(&provider, PATIENT), &request).await;
+            assert_eq!(kind(answer.map(drop)), expected);
+            fake.next(pieces(&stream));
+            let answer = providers().stream(attempt(&provider, PATIENT), &request).await;
+            let last = match answer {
+                Ok(stream) => collect(stream).await.pop().unwrap().map(drop),
+                Err(failure) => Err(failure),
+            };
+            assert_eq!(kind(last), expected);
+        }
+    }
+}
