@@ -31,7 +31,7 @@ struct Chunks {
     id: String,
     created: i64,
     model: String,
-    /// `system_fingerprint` and the like, repeated in every chunk.
+    /// `system_fingerprint` and the like, for the first chunk: it is one thing for the whole answer, however long that is.
     extra: Map<String, Value>,
     include_usage: bool,
     legacy_functions: bool,
@@ -105,7 +105,7 @@ struct FunctionDelta<'a> {
 }
 
 impl Chunks {
-    fn chunk(&self, out: &mut Vec<u8>, choices: &[Choice<'_>], usage: Option<Value>) {
+    fn chunk(&mut self, out: &mut Vec<u8>, choices: &[Choice<'_>], usage: Option<Value>) {
         let usage = usage.or_else(|| self.include_usage.then_some(Value::Null));
         write::data(
             out,
@@ -116,7 +116,7 @@ impl Chunks {
                 model: &self.model,
                 choices,
                 usage,
-                extra: &self.extra,
+                extra: &std::mem::take(&mut self.extra),
             },
         );
     }

@@ -127,7 +127,7 @@ fn several_answers_and_logprobs_keep_their_place() {
     );
     let stream = encoded(&request, &events(&answer));
     assert!(stream.contains(r#""index":1,"delta":{"role":"assistant""#), "{stream}");
-    assert_eq!(stream.matches("fp_1").count(), stream.matches("\"index\"").count());
+    assert_eq!(stream.matches("fp_1").count(), 1, "however long the answer is");
 }
 
 #[test]
