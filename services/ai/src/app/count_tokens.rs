@@ -12,9 +12,12 @@ use crate::{
 
 /// Tokens of the input, counted here by a vocabulary that is near the model's own but not the same. Costs nothing.
 pub async fn count_tokens(state: &AppState, call: ChatCall) -> Result<u64, ApiError> {
+    let place = admission::room(state)?;
     admission::find(state, &call.caller, &call.request.model).await?;
     let tokenizer = state.calls.tokenizer.clone();
     let counted = tokio::task::spawn_blocking(move || {
+        // The work goes on when the caller leaves, and takes its place as long.
+        let _place = place;
         tokenizer.load();
         count(&tokenizer, &call)
     });

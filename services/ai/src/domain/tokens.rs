@@ -5,7 +5,7 @@
 //! [`Tokenizer`] is for charging what a provider did not count: OpenAI's `o200k_base` vocabulary, near enough for others.
 
 use std::{
-    io,
+    iter,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::{
     chat::{ChatRequest, MediaSource, Part, ResponseFormat, Tool},
     embedding::EmbeddingInput,
+    json,
 };
 
 /// UTF-8 bytes of a token: English prose has 4 to 5, code about 3, Chinese 3 to 4.
@@ -61,20 +62,8 @@ impl Size {
     }
 
     fn json(value: &Value) -> Self {
-        struct Counter(u64);
-        impl io::Write for Counter {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0 += bytes.len() as u64;
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let mut counter = Counter(0);
-        // Counting does not fail. Providers rewrite schemas into something shorter, so nothing is certain.
-        let _ = serde_json::to_writer(&mut counter, value);
-        Self::guess(counter.0.div_ceil(BYTES_A_TOKEN), 0)
+        // Providers rewrite schemas into something shorter, so nothing is certain.
+        Self::guess((json::bytes(value) as u64).div_ceil(BYTES_A_TOKEN), 0)
     }
 }
 
@@ -193,13 +182,33 @@ impl Tokenizer {
         }
     }
 
-    /// What a text is: counted when the vocabulary is there, else estimated. Some microseconds for each kilobyte.
+    /// What a text is: counted when the vocabulary is there, else estimated. Some microseconds for each kilobyte. A long text
+    /// is counted in [`pieces`], so it may come out a token larger for each of them.
     pub fn count(&self, text: &str) -> u64 {
         match self.vocabulary.as_ref().and_then(|vocabulary| vocabulary.loaded.get()?.as_ref()) {
-            Some(vocabulary) => vocabulary.encode_ordinary(text).len() as u64,
+            Some(vocabulary) => pieces(text).map(|piece| vocabulary.encode_ordinary(piece).len() as u64).sum(),
             None => likely(text),
         }
     }
+}
+
+/// Most bytes of a text that the vocabulary gets at once: its pattern keeps a place to return to for each character of a run
+/// of spaces, and tiktoken panics when that is a million.
+const PIECE: usize = 64 * 1024;
+
+/// A text in pieces, which end before whitespace where they can, as words with the space before them are tokens.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    iter::from_fn(move || {
+        let end = rest.floor_char_boundary(PIECE);
+        let end = match rest[..end].rfind(char::is_whitespace) {
+            Some(space) if space > 0 && end < rest.len() => space,
+            _ => end,
+        };
+        let (piece, more) = rest.split_at(end);
+        rest = more;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// Counts a text that comes in pieces, without keeping more than its beginning: what follows is counted by its bytes at
@@ -220,11 +229,6 @@ impl Running {
         if self.beginning.len() + text.len() <= KEPT {
             self.beginning.push_str(text);
         }
-    }
-
-    /// Whether there was any text.
-    pub fn is_empty(&self) -> bool {
-        self.bytes == 0
     }
 
     /// Its tokens.
@@ -283,6 +287,27 @@ mod tests {
         let (whole, pieces) = (tokenizer.count(&text), running.tokens(&tokenizer));
         assert!(pieces.abs_diff(whole) * 100 < whole, "{pieces} {whole}");
         assert_eq!(Running::default().tokens(&tokenizer), 0);
+    }
+
+    #[test]
+    fn a_long_text_is_counted_in_pieces() {
+        let tokenizer = exact();
+        // One run of more than a million spaces panicked.
+        assert!((10_000..100_000).contains(&tokenizer.count(&" ".repeat(1_500_000))));
+        for text in [PROSE.repeat(2_000), CODE.repeat(2_000), CHINESE.repeat(2_000), format!("x {}", "é".repeat(PIECE))]
+        {
+            assert_eq!(pieces(&text).collect::<String>(), text);
+            assert!(pieces(&text).all(|piece| piece.len() <= PIECE));
+            let whole = exact_count(&tokenizer, &text);
+            assert!(tokenizer.count(&text).abs_diff(whole) <= pieces(&text).count() as u64);
+        }
+        assert_eq!(tokenizer.count(""), 0);
+    }
+
+    /// Without pieces.
+    fn exact_count(tokenizer: &Tokenizer, text: &str) -> u64 {
+        tokenizer.vocabulary.as_ref().unwrap().loaded.get().unwrap().as_ref().unwrap().encode_ordinary(text).len()
+            as u64
     }
 
     #[test]

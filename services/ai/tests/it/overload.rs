@@ -1,6 +1,6 @@
 //! More calls than the service works on at once.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::providers::{FakeProvider, Gate, Reply};
 
 use crate::world::{CHAT, builder, chat, member, model, open, streamed};
@@ -17,6 +17,9 @@ async fn one_call_too_many_is_503_and_places_come_back() {
     let answer = app.post(CHAT, &who, &chat("c")).await;
     assert_eq!(answer.json::<Value>(503)["error"]["code"], "too_many_calls");
     assert_eq!(answer.header("retry-after"), Some("1"));
+    let count = json!({"model": "m", "messages": [{"role": "user", "content": "c"}]});
+    let counted = app.post("/v1/messages/count_tokens", &who, &count).await;
+    assert_eq!(counted.json::<Value>(503)["error"]["type"], "overloaded_error");
     assert_eq!(fake.requests().len(), 2);
 
     // One that ends, and one that is left.
@@ -27,5 +30,6 @@ async fn one_call_too_many_is_503_and_places_come_back() {
     fake.wait_until_idle().await;
     for _ in 0..3 {
         app.post(CHAT, &who, &chat("c")).await.json::<Value>(200);
+        app.post("/v1/messages/count_tokens", &who, &count).await.json::<Value>(200);
     }
 }
