@@ -10,7 +10,7 @@ use crate::domain::{
 
 /// BLAKE3 of the organization, the model with its routes, and everything in the request that a provider sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key([u8; 32]);
+pub struct Key(pub(super) [u8; 32]);
 
 /// Fields by which a request depends on, or leaves behind, something at the provider.
 const STATE: [&str; 6] =
@@ -42,12 +42,17 @@ impl Key {
     }
 }
 
-fn depends_on_itself_alone(request: &ChatRequest) -> bool {
-    let fixed = |part: &Part| match part {
+/// Whether everything that a provider will see of the part is in the part.
+fn fixed(part: &Part) -> bool {
+    match part {
         Part::Image { source, .. } | Part::File { source, .. } => matches!(source, MediaSource::Inline { .. }),
+        Part::ToolResult { parts, .. } => parts.iter().all(fixed),
         Part::Other(_) => false,
         _ => true,
-    };
+    }
+}
+
+fn depends_on_itself_alone(request: &ChatRequest) -> bool {
     request.n.is_none_or(|n| n == 1)
         && request.sampling.temperature.is_none_or(|temperature| temperature == 0.0)
         && !request.tools.iter().any(|tool| matches!(tool, Tool::Other(_)))
@@ -56,4 +61,30 @@ fn depends_on_itself_alone(request: &ChatRequest) -> bool {
         && !STATE.iter().any(|field| {
             request.extra.get(*field).is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)))
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{domain::chat::Dialect, protocol::parse};
+
+    #[test]
+    fn what_is_fetched_from_elsewhere_is_seen_in_a_tools_result_too() {
+        let of = |source: Value| {
+            let image = json!({"type": "image", "source": source});
+            let result = json!({"type": "tool_result", "tool_use_id": "c", "content": [image]});
+            let call = json!({"type": "tool_use", "id": "c", "name": "look", "input": {}});
+            let messages = json!([
+                {"role": "user", "content": "Look"},
+                {"role": "assistant", "content": [call]},
+                {"role": "user", "content": [result]},
+            ]);
+            let body = json!({"model": "m", "max_tokens": 9, "messages": messages});
+            depends_on_itself_alone(&parse(Dialect::Messages, body).unwrap().0)
+        };
+        assert!(of(json!({"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="})));
+        assert!(!of(json!({"type": "url", "url": "https://example.com/now.png"})));
+    }
 }
