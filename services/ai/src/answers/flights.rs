@@ -13,7 +13,7 @@ use futures_util::{
     future::{BoxFuture, Shared, WeakShared},
 };
 
-use super::{Key, Produced};
+use super::{Joined, Key, Produced};
 use crate::protocol::ApiError;
 
 /// What makes an answer.
@@ -33,12 +33,15 @@ struct Known {
 }
 
 impl Flights {
-    /// The work under `key`: another's when there is one, else `work`, which is dropped unused otherwise. Tells whether it
-    /// is the caller's own.
-    pub fn join(&self, key: Key, work: impl FnOnce() -> Work) -> (Flight, bool) {
+    /// The work under `key` when there is some, else what is `kept`, else `work`. The order matters: a flight that is no
+    /// longer known has landed, and so its answer is already kept.
+    pub fn join(&self, key: Key, kept: impl FnOnce() -> Option<Arc<Produced>>, work: impl FnOnce() -> Work) -> Joined {
         let mut known = self.lock();
         if let Some(flight) = known.flights.get(&key).and_then(|(_, flight)| flight.upgrade()) {
-            return (flight, false);
+            return Joined::Flight { flight, own: false };
+        }
+        if let Some(kept) = kept() {
+            return Joined::Kept(kept);
         }
         known.numbered += 1;
         let landing = Landing { flights: self.clone(), key, number: known.numbered };
@@ -53,7 +56,7 @@ impl Flights {
         if let Some(weak) = flight.downgrade() {
             known.flights.insert(key, (number, weak));
         }
-        (flight, true)
+        Joined::Flight { flight, own: true }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Known> {

@@ -10,11 +10,12 @@ use std::{sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 
-pub use flights::Flights;
+use flights::{Flight, Flights, Work};
 pub use key::Key;
 
 use crate::domain::{
     chat::{Completion, Part, StopReason},
+    json,
     money::NanoUsd,
 };
 
@@ -35,7 +36,15 @@ pub struct Produced {
 #[derive(Clone)]
 pub struct Answers {
     kept: Cache<Key, Arc<Produced>>,
-    pub flights: Flights,
+    flights: Flights,
+}
+
+/// What there is for a request.
+pub enum Joined {
+    /// The answer.
+    Kept(Arc<Produced>),
+    /// The work that others wait for, or, when it is `own`, that has just begun.
+    Flight { flight: Flight, own: bool },
 }
 
 impl Answers {
@@ -54,6 +63,12 @@ impl Answers {
         self.kept.get(key)
     }
 
+    /// An earlier answer, another's work towards one, or else `work`, which is dropped unused otherwise. `work` keeps its
+    /// answer before it ends, so whoever finds neither is the only one.
+    pub fn join(&self, key: Key, work: impl FnOnce() -> Work) -> Joined {
+        self.flights.join(key, || self.get(&key), work)
+    }
+
     /// Keeps an answer, unless it is one that should better be made anew.
     pub fn keep(&self, key: Key, produced: &Arc<Produced>) {
         let whole = |stop: &StopReason| {
@@ -68,15 +83,27 @@ impl Answers {
 /// Bytes that an answer takes, about.
 fn weight(completion: &Completion) -> u32 {
     const EACH: usize = 512;
+    let length = |text: Option<&String>| text.map_or(0, String::len);
     let part = |part: &Part| match part {
-        Part::Text { text, .. } | Part::Thinking { text, .. } | Part::Refusal { text } => text.len(),
+        Part::Text { text, .. } | Part::Refusal { text } => text.len(),
+        Part::Thinking { text, signature } => text.len() + length(signature.as_ref()),
         Part::ToolCall(call) => call.id.len() + call.name.len() + call.arguments.len(),
         Part::RedactedThinking { data } | Part::Audio { data, .. } => data.len(),
-        Part::Image { .. } | Part::File { .. } | Part::ToolResult { .. } | Part::Other(_) => 8 * EACH,
+        Part::Other(value) => json::bytes(value),
+        // Of requests only.
+        Part::Image { .. } | Part::File { .. } | Part::ToolResult { .. } => 8 * EACH,
     };
     let choices = completion.choices.iter().map(|choice| {
-        let logprobs = choice.logprobs.as_ref().map_or(0, |logprobs| 2 * logprobs.to_string().len());
-        EACH + logprobs + choice.parts.iter().map(|this| EACH + part(this)).sum::<usize>()
+        let logprobs = choice.logprobs.as_ref().map_or(0, |logprobs| 2 * json::bytes(logprobs));
+        EACH + logprobs
+            + length(choice.stop_sequence.as_ref())
+            + choice.parts.iter().map(|this| EACH + part(this)).sum::<usize>()
     });
-    u32::try_from(EACH + choices.sum::<usize>()).unwrap_or(u32::MAX)
+    let names = length(completion.id.as_ref()) + length(completion.model.as_ref());
+    let warnings = completion.warnings.fields().iter().map(String::len).sum::<usize>();
+    let whole = EACH + names + warnings + json::bytes(&completion.extra) + choices.sum::<usize>();
+    u32::try_from(whole).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use super::{
     tally::load_in_background,
 };
 use crate::{
-    answers::{Key, Produced},
+    answers::{Joined, Key, Produced},
     clients::{Attempt, Failure, Providers},
     domain::{
         chat::{ChatRequest, Completion, Part, StopReason, TokenUsage},
@@ -72,7 +72,7 @@ async fn share(state: &AppState, call: ChatCall, admitted: Admitted, key: Key) -
     let headroom = bill.headroom();
     let (call, admitted) = (Arc::new(call), Arc::new(admitted));
     let mut bill = Some(bill);
-    let (flight, own) = state.calls.answers.flights.join(key, || {
+    let joined = state.calls.answers.join(key, || {
         let (state, call, admitted, bill) = (state.clone(), Arc::clone(&call), Arc::clone(&admitted), bill.take());
         async move {
             // Always there: the work is made once.
@@ -83,11 +83,22 @@ async fn share(state: &AppState, call: ChatCall, admitted: Admitted, key: Key) -
         }
         .boxed()
     });
-    metrics::cache(if own { "miss" } else { "shared" });
-    let produced = flight.await?;
-    if own {
-        return present(&call, &admitted, &produced, CacheResult::Miss, headroom);
-    }
+    let produced = match joined {
+        // Another's call ended while this one's bill was made.
+        Joined::Kept(kept) => {
+            metrics::cache("hit");
+            kept
+        }
+        Joined::Flight { flight, own: false } => {
+            metrics::cache("shared");
+            flight.await?
+        }
+        Joined::Flight { flight, own: true } => {
+            metrics::cache("miss");
+            let produced = flight.await?;
+            return present(&call, &admitted, &produced, CacheResult::Miss, headroom);
+        }
+    };
     if let Some(bill) = bill {
         bill.close_cached(first_stop(&produced.completion)).await;
     }
@@ -171,8 +182,7 @@ impl Ask for Complete<'_> {
     const OPERATION: &'static str = "chat";
 
     async fn ask(&self, attempt: Attempt<'_>) -> Result<Completion, Failure> {
-        self.bill.sent();
-        self.providers.complete(attempt, self.request).await
+        self.bill.asking(self.providers.complete(attempt, self.request)).await
     }
 }
 
