@@ -31,9 +31,6 @@ use crate::{
     state::AppState,
 };
 
-/// Inputs of one call at most, as OpenAI has it.
-const MOST_INPUTS: usize = 2_048;
-
 /// Tokens of one call at most, as OpenAI has it.
 const MOST_TOKENS: u64 = 300_000;
 
@@ -111,10 +108,6 @@ fn check(model: &Model, request: &EmbeddingRequest) -> Result<u64, ApiError> {
         let message = format!("The model `{alias}` does not make embeddings.");
         return Err(ApiError::invalid(error::UNSUPPORTED_PARAMETER.code, "model", message));
     }
-    if request.inputs.len() > MOST_INPUTS {
-        let message = format!("{} inputs are too many; one call takes {MOST_INPUTS} at most.", request.inputs.len());
-        return Err(ApiError::invalid(error::ARRAY_ABOVE_MAX_LENGTH.code, "input", message));
-    }
     let (mut likely, mut at_least) = (0, 0);
     for (index, input) in request.inputs.iter().enumerate() {
         let size = tokens::embedding(input);
@@ -150,13 +143,6 @@ impl Ask for Embed<'_> {
     const OPERATION: &'static str = "embeddings";
 
     async fn ask(&self, attempt: Attempt<'_>) -> Result<Embeddings, Failure> {
-        self.bill.sent();
-        let answer = self.providers.embed(attempt, self.request).await?;
-        // A vector too few would be given to the wrong text.
-        if answer.vectors.len() == self.request.inputs.len() {
-            Ok(answer)
-        } else {
-            Err(Failure::new(crate::clients::Kind::Malformed).caused_by("not one vector for each input"))
-        }
+        self.bill.asking(self.providers.embed(attempt, self.request)).await
     }
 }

@@ -87,6 +87,7 @@ fn read(refusals: &Refusals, document: &[u8], inputs: usize) -> Result<Embedding
         .map_err(|error| refusals.in_document(None, document).unwrap_or_else(|| malformed(&error)))?;
     let mut items = answer.data;
     items.sort_by_key(|item| item.index);
+    // A vector too few would be given to the wrong text.
     if items.len() != inputs {
         return Err(Failure::new(Kind::Malformed).caused_by("not one vector for each input"));
     }
