@@ -182,7 +182,8 @@ impl Ask for Complete<'_> {
     const OPERATION: &'static str = "chat";
 
     async fn ask(&self, attempt: Attempt<'_>) -> Result<Completion, Failure> {
-        self.bill.asking(self.providers.complete(attempt, self.request)).await
+        self.bill.sent();
+        self.providers.complete(attempt, self.request).await
     }
 }
 

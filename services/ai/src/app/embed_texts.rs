@@ -143,6 +143,7 @@ impl Ask for Embed<'_> {
     const OPERATION: &'static str = "embeddings";
 
     async fn ask(&self, attempt: Attempt<'_>) -> Result<Embeddings, Failure> {
-        self.bill.asking(self.providers.embed(attempt, self.request)).await
+        self.bill.sent();
+        self.providers.embed(attempt, self.request).await
     }
 }
