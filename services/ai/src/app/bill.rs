@@ -8,6 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    clients::Failure,
     domain::{
         chat::{StopReason, TokenUsage},
         model::Model,
@@ -82,14 +83,12 @@ impl Bill {
         self.reservation.as_ref().map(Reservation::headroom).unwrap_or_default()
     }
 
-    /// A provider is about to be asked: from now on leaving is not free.
-    pub fn sent(&self) {
+    /// Asks a provider. Leaving meanwhile is not free; leaving after it gave no answer is.
+    pub async fn asking<T>(&self, ask: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         self.sent.store(true, Ordering::Relaxed);
-    }
-
-    /// It gave no answer, so that leaving is free until the next one is asked.
-    pub fn unanswered(&self) {
-        self.sent.store(false, Ordering::Relaxed);
+        let answer = ask.await;
+        self.sent.store(answer.is_ok(), Ordering::Relaxed);
+        answer
     }
 
     /// The input is so many tokens, about.

@@ -182,8 +182,7 @@ impl Ask for Complete<'_> {
     const OPERATION: &'static str = "chat";
 
     async fn ask(&self, attempt: Attempt<'_>) -> Result<Completion, Failure> {
-        self.bill.sent();
-        self.providers.complete(attempt, self.request).await
+        self.bill.asking(self.providers.complete(attempt, self.request)).await
     }
 }
 

@@ -143,7 +143,6 @@ impl Ask for Embed<'_> {
     const OPERATION: &'static str = "embeddings";
 
     async fn ask(&self, attempt: Attempt<'_>) -> Result<Embeddings, Failure> {
-        self.bill.sent();
-        self.providers.embed(attempt, self.request).await
+        self.bill.asking(self.providers.embed(attempt, self.request)).await
     }
 }

@@ -157,6 +157,7 @@ pub fn interrupted(failure: &Failure) -> ApiError {
     let why = match failure.kind {
         Kind::Timeout => "The provider sent nothing for too long.",
         Kind::Malformed => "The provider sent something that cannot be understood.",
+        Kind::TooLarge => "It is larger than an answer may be.",
         Kind::Overloaded | Kind::RateLimited => "The provider became too busy.",
         Kind::ContentFiltered => "The provider's safety system ended the answer.",
         _ => "The connection to the provider broke.",
@@ -229,6 +230,11 @@ fn failed(failure: Failure, dialect: Dialect) -> ApiError {
             &error::PROVIDER_FAILED,
             ErrorType::Server,
             "The provider does not know the model that this one stands for. An administrator has to look at its routes.",
+        ),
+        Kind::TooLarge => refuse(
+            &error::PROVIDER_FAILED,
+            ErrorType::Server,
+            "The provider's answer is too large to be passed on. Ask for less, or for a stream.",
         ),
         Kind::ServerError => refuse(&error::PROVIDER_FAILED, ErrorType::Server, "The provider failed."),
         Kind::Malformed | Kind::Cut => refuse(

@@ -132,9 +132,11 @@ impl Ask for Stream<'_> {
     const OPERATION: &'static str = "chat";
 
     async fn ask(&self, attempt: Attempt<'_>) -> Result<Self::Answer, Failure> {
-        self.bill.sent();
-        let mut stream = self.providers.stream(attempt, self.request).await?;
-        let first = stream.next().await.unwrap_or_else(|| Err(Failure::new(Kind::Cut)))?;
-        Ok((first, stream))
+        let asking = async {
+            let mut stream = self.providers.stream(attempt, self.request).await?;
+            let first = stream.next().await.unwrap_or_else(|| Err(Failure::new(Kind::Cut)))?;
+            Ok((first, stream))
+        };
+        self.bill.asking(asking).await
     }
 }

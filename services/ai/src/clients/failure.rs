@@ -29,6 +29,8 @@ pub enum Kind {
     BadRequest,
     /// The answer is not what the protocol says.
     Malformed,
+    /// The answer is larger than anybody may send. It would be the next time too, and costs as much each time.
+    TooLarge,
     /// A stream ended, or its connection broke, before its end.
     Cut,
     /// The adapter or the provider cannot do this at all.
@@ -51,6 +53,7 @@ impl Kind {
             Self::ContentFiltered => "content_filtered",
             Self::BadRequest => "bad_request",
             Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
             Self::Cut => "cut",
             Self::Unsupported => "unsupported",
         }
@@ -70,9 +73,10 @@ impl Kind {
         )
     }
 
-    /// Whether another provider may succeed: everything but what is the request's own fault.
+    /// Whether another provider may succeed: everything but what is the request's own fault, as is an answer too large to
+    /// take.
     pub fn may_fall_back(self) -> bool {
-        !matches!(self, Self::BadRequest | Self::ContextTooLong | Self::ContentFiltered)
+        !matches!(self, Self::BadRequest | Self::ContextTooLong | Self::ContentFiltered | Self::TooLarge)
     }
 
     /// Whether it says that the route is ill.
@@ -124,5 +128,16 @@ impl fmt::Display for Failure {
 impl StdError for Failure {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_too_large_is_asked_for_once_and_is_no_illness() {
+        let kind = Kind::TooLarge;
+        assert_eq!((kind.is_transient(), kind.may_fall_back(), kind.counts_against_the_route()), (false, false, false));
     }
 }

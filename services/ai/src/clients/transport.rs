@@ -214,7 +214,7 @@ fn refused(error: OutboundError) -> Failure {
 }
 
 fn too_large(limit: usize) -> Failure {
-    Failure::new(Kind::Malformed).caused_by(format!("the answer is larger than {limit} bytes"))
+    Failure::new(Kind::TooLarge).caused_by(format!("the answer is larger than {limit} bytes"))
 }
 
 /// An answer that is not what its protocol says. serde's message quotes values, so only the place is kept.

@@ -132,7 +132,7 @@ async fn what_no_protocol_tells_of_is_kept_while_it_is_small() {
     let provider = provider(&fake, ProviderKind::Anthropic);
     let block = |bytes: usize| json!({"type": "hologram", "data": "x".repeat(bytes)});
     let mut message = json!({"type": "message", "role": "assistant", "container": {"id": "c-1"}});
-    message["content"] = json!([{"type": "text", "text": "Hi"}, block(16 << 10), block(100)]);
+    message["content"] = json!([{"type": "text", "text": "Hi"}, block(256 << 10), block(100)]);
     message["blob"] = json!([["x".repeat(16 << 10)]]);
     fake.next(Reply::raw("application/json", message.to_string()));
     let whole = providers().complete(attempt(&provider, PATIENT), &ask("?")).await.unwrap();

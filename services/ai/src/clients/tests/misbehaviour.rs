@@ -324,9 +324,9 @@ async fn a_body_has_an_end() {
     let fake = FakeProvider::start().await;
     for kind in KINDS {
         let failure = whole(&fake, kind, Reply::huge((8 << 20) + 1), PATIENT).await;
-        assert_eq!(failure.kind, Kind::Malformed);
+        assert_eq!(failure.kind, Kind::TooLarge);
         let failure = whole(&fake, kind, Reply::endless(), PATIENT).await;
-        assert_eq!(failure.kind, Kind::Malformed);
+        assert_eq!(failure.kind, Kind::TooLarge);
         fake.wait_until_idle().await;
     }
 }
@@ -392,7 +392,7 @@ async fn the_guarded_way_answers_the_same() {
         assert_eq!(collect(stream).await.pop().unwrap().unwrap_err().kind, Kind::Cut);
         fake.next(Reply::huge((8 << 20) + 1));
         let failure = providers().complete(attempt(&provider, PATIENT), &ask("?")).await.unwrap_err();
-        assert_eq!(failure.kind, Kind::Malformed);
+        assert_eq!(failure.kind, Kind::TooLarge);
         fake.next(Reply::text("one two").stall_after(2));
         drop(providers().stream(attempt(&provider, PATIENT), &ask("?")).await.unwrap());
         fake.wait_until_idle().await;

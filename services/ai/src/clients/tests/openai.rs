@@ -171,7 +171,7 @@ async fn what_no_protocol_tells_of_is_kept_while_it_is_small() {
     let provider = provider(&fake, ProviderKind::Openai);
     let custom =
         |bytes: usize| json!({"id": "c", "type": "custom", "custom": {"name": "sql", "input": "x".repeat(bytes)}});
-    let message = json!({"content": "Hi", "tool_calls": [custom(16 << 10), custom(100)]});
+    let message = json!({"content": "Hi", "tool_calls": [custom(256 << 10), custom(100)]});
     let mut document = json!({"choices": [{"message": message, "finish_reason": "stop"}], "system_fingerprint": "fp"});
     document["blob"] = json!([["x".repeat(16 << 10)]]);
     document["another"] = json!("x".repeat(15 << 10));
