@@ -45,6 +45,7 @@ pub async fn create(
         (status = 401, description = "`authentication_error`", body = Value),
         (status = 403, description = "`permission_error`", body = Value),
         (status = 404, description = "`not_found_error`", body = Value),
+        (status = 503, description = "`overloaded_error`", body = Value),
     ))]
 pub async fn count_tokens(
     state: Data<AppState>,

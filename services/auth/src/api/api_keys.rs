@@ -137,7 +137,7 @@ pub async fn update(
     params(("id" = uuid::Uuid, Path, description = "The key"), ("If-Match" = Option<String>, Header, description = "Only revoke the key when this is its `ETag`")), responses(
     (status = 204, description = "It is revoked, now or before"),
     (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 403, description = "`insufficient_scope`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`insufficient_scope`, `not_key_owner`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 404, description = "`api_key_not_found`, `not_found`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 412, description = "`precondition_failed`", body = ProblemBody, content_type = "application/problem+json"),
 ))]

@@ -47,6 +47,7 @@ pub async fn list(state: Data<AppState>, who: Principal, page: Page) -> Result<H
     request_body = OrganizationCreate, responses(
     (status = 201, description = "It exists", body = OrganizationView, headers(("Location" = String, description = "Its path"), ("ETag" = String, description = "The version"))),
     (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`insufficient_scope`, `person_required`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 409, description = "`slug_taken`, `idempotency_in_flight`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "`validation_failed`, `idempotency_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
