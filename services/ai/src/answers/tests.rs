@@ -25,7 +25,7 @@ fn produced() -> Arc<Produced> {
 }
 
 fn answers() -> Answers {
-    Answers::new(1 << 20, Duration::from_secs(60))
+    Answers::new(1 << 20, Duration::from_mins(1))
 }
 
 #[test]

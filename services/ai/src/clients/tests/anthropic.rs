@@ -141,7 +141,7 @@ async fn what_no_protocol_tells_of_is_kept_while_it_is_small() {
     assert_eq!(whole.warnings.fields(), ["content", "unknown_fields"]);
 
     let events = [json!({"type": "message_start", "message": message}), json!({"type": "message_stop"})];
-    let body: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let body: String = events.iter().fold(String::new(), |body, event| body + &format!("data: {event}\n\n"));
     fake.next(Reply::raw("text/event-stream", body));
     let stream = providers().stream(attempt(&provider, PATIENT), &ask("?")).await.unwrap();
     let streamed = assemble(super::events(stream).await);

@@ -160,7 +160,7 @@ async fn only_who_is_trusted_sees_our_traces() {
 
 /// A stream of these chunks.
 fn chunks(chunks: impl IntoIterator<Item = Value>) -> Reply {
-    let mut body: String = chunks.into_iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
+    let mut body: String = chunks.into_iter().fold(String::new(), |body, chunk| body + &format!("data: {chunk}\n\n"));
     body.push_str("data: [DONE]\n\n");
     Reply::raw("text/event-stream", body)
 }
