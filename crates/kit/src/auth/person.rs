@@ -1,4 +1,5 @@
 //! The caller as a person who has signed in.
+
 use std::ops::Deref;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};

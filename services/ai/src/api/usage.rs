@@ -52,12 +52,12 @@ pub async fn get(
     let list = cursor::List::new("usage")
         .within("organization", who.org)
         .within("user", who.user)
-        .within("filter", query.filter())
+        .within("filter", query.filter().binding())
         .within("by", format!("{by:?}"));
     let after: Option<(DateTime<Utc>, Position)> = state.db.signer().decode_optional(&list, page.cursor.as_deref())?;
     // All pages are about the same time, also when its end is now: that of the first.
     let now = after.as_ref().map_or_else(|| state.clock.now(), |(now, _)| *now);
-    let calls = visible(&who, query.calls(now).map_err(bad_range)?)?;
+    let calls = visible(&who, query.filter().calls(now).map_err(bad_range)?)?;
     if wants_csv(query.format, &http) {
         return Ok(file("usage.csv", group_lines(state, who, calls, by)));
     }
@@ -86,7 +86,7 @@ pub async fn records(
     http: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     who.require(Scope::AiRead)?;
-    let calls = visible(&who, query.calls(state.clock.now()).map_err(bad_range)?)?;
+    let calls = visible(&who, query.filter().calls(state.clock.now()).map_err(bad_range)?)?;
     if wants_csv(query.format, &http) {
         return Ok(file("calls.csv", record_lines(state, who, calls)));
     }
@@ -94,7 +94,7 @@ pub async fn records(
     let list = cursor::List::new("usage_records")
         .within("organization", who.org)
         .within("user", who.user)
-        .within("filter", query.filter());
+        .within("filter", query.filter().binding());
     let after = state.db.signer().decode_optional(&list, page.cursor.as_deref())?;
     let found = list_usage_records(&state, &who, calls, after, i64::from(page.limit) + 1).await?;
     let position = |record: &UsageRecord| (record.recorded_at, record.id);

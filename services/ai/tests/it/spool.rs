@@ -132,8 +132,9 @@ async fn a_refused_call_that_waits_alone_is_set_aside_once_others_are_taken() {
     world.execute("ALTER TABLE ai.usage_records ADD CONSTRAINT taste CHECK (model <> 'poison')").await;
     world.model.alias = "poison".to_owned();
     calls(&world, &replica, 1).await;
-    // Until it is read again, which is when it is alone; nothing tells of that.
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    // The second refusal is that of the spool's reader, which has nothing else in hand.
+    let refused = "ai_usage_written_total{outcome=\"failed\",service=\"ai\"} 2";
+    eventually("it is refused again", async || kit::metrics::render().lines().any(|line| line == refused)).await;
     world.model.alias = "fast".to_owned();
     calls(&world, &replica, 1).await;
     eventually("the spool is empty", async || spooled(spool.path()) == 0).await;

@@ -10,8 +10,7 @@ use crate::{
     store::{memberships, users},
 };
 
-/// The caller's account and the organizations they belong to, with their role in each. A key learns of
-/// its own only.
+/// The caller's account and the organizations they belong to, with their role in each. A key learns of its own only.
 pub async fn get_me(state: &AppState, who: &Principal) -> Result<(User, Vec<(OrgId, Role)>), Error> {
     let (id, only) = (who.user, who.confined_to());
     state

@@ -15,7 +15,8 @@ use crate::{
 };
 
 /// Who found a key may have made others with it, or replaced it by one that only they know; all keys that it made or that
-/// these made end with it. One that was revoked before stays as it is, and what it made ends all the same. `expected` is the `If-Match` of the caller.
+/// these made end with it. One that was revoked before stays as it is, and what it made ends all the same. `expected` is the
+/// `If-Match` of the caller.
 pub async fn revoke_api_key(
     state: &AppState,
     who: &Principal,

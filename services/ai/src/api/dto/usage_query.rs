@@ -151,7 +151,19 @@ fn range(
     if from <= to && to <= latest { Ok((from, to)) } else { Err(BadRange) }
 }
 
-impl UsageQuery {
+/// What both queries choose calls by. Their fields cannot be one struct: serde checks no unknown fields of flattened ones.
+pub struct Filter<'a> {
+    from: Option<DateTime<Utc>>,
+    to: Option<DateTime<Utc>>,
+    model: &'a Option<String>,
+    provider: &'a Option<String>,
+    user_id: Option<UserId>,
+    api_key_id: Option<ApiKeyId>,
+    operation: Option<OperationKind>,
+}
+
+impl Filter<'_> {
+    /// The calls that are asked for at `now`.
     pub fn calls(&self, now: DateTime<Utc>) -> Result<Calls, BadRange> {
         let (from, to) = range(self.from, self.to, now)?;
         let (model, provider) = (self.model.clone(), self.provider.clone());
@@ -159,9 +171,16 @@ impl UsageQuery {
     }
 
     /// What a cursor of the list is bound to: what was asked for.
-    pub fn filter(&self) -> String {
-        let Self { from, to, model, provider, user_id, api_key_id, operation, .. } = self;
+    pub fn binding(&self) -> String {
+        let Self { from, to, model, provider, user_id, api_key_id, operation } = self;
         format!("{:?}", (from, to, model, provider, user_id, api_key_id, operation))
+    }
+}
+
+impl UsageQuery {
+    pub fn filter(&self) -> Filter<'_> {
+        let &Self { from, to, ref model, ref provider, user_id, api_key_id, operation, .. } = self;
+        Filter { from, to, model, provider, user_id, api_key_id, operation }
     }
 
     pub fn page(&self) -> Page {
@@ -170,16 +189,9 @@ impl UsageQuery {
 }
 
 impl RecordsQuery {
-    pub fn calls(&self, now: DateTime<Utc>) -> Result<Calls, BadRange> {
-        let (from, to) = range(self.from, self.to, now)?;
-        let (model, provider) = (self.model.clone(), self.provider.clone());
-        Ok(Calls { from, to, model, provider, user: self.user_id, api_key: self.api_key_id, operation: self.operation })
-    }
-
-    /// What a cursor of the list is bound to: what was asked for.
-    pub fn filter(&self) -> String {
-        let Self { from, to, model, provider, user_id, api_key_id, operation, .. } = self;
-        format!("{:?}", (from, to, model, provider, user_id, api_key_id, operation))
+    pub fn filter(&self) -> Filter<'_> {
+        let &Self { from, to, ref model, ref provider, user_id, api_key_id, operation, .. } = self;
+        Filter { from, to, model, provider, user_id, api_key_id, operation }
     }
 
     pub fn page(&self) -> Page {
