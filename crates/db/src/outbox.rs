@@ -18,7 +18,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use contracts::{CloudEvent, Event, EventId, OrgId, Origin};
-use diesel::{connection::SimpleConnection, dsl, prelude::*};
+use diesel::{connection::SimpleConnection, dsl, prelude::*, sql_types::Jsonb};
 use kit::Ids;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -50,7 +50,7 @@ pub fn append<E: Event>(
     Ok(id)
 }
 
-/// Adds many events of one type, each with its origin and sequence, in their order and in few statements; otherwise as
+/// Adds many events of one type, each with its origin and sequence, in their order and in one statement; otherwise as
 /// [`append`].
 pub fn append_all<E: Event>(
     conn: &mut PgConnection,
@@ -58,24 +58,29 @@ pub fn append_all<E: Event>(
     events: impl IntoIterator<Item = (Origin, i64, E)>,
 ) -> Result<(), Error> {
     let rows = events.into_iter().map(|(origin, sequence, event)| NewRow::new(ids, &origin, sequence, &event));
-    let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    for rows in rows.chunks(ROWS_AT_ONCE) {
-        diesel::insert_into(table::table).values(rows).execute(conn)?;
+    let rows = serde_json::to_value(rows.collect::<Result<Vec<_>, _>>()?)?;
+    // One parameter for any number of rows: the statement is parsed and planned once, and not for each batch.
+    let inserted = diesel::sql_query(
+        "INSERT INTO outbox_events (id, aggregate_type, aggregate_id, sequence, type, org_id, payload, headers, occurred_at) \
+         SELECT id, aggregate_type, aggregate_id, sequence, type, org_id, payload, headers, occurred_at \
+         FROM jsonb_populate_recordset(NULL::outbox_events, $1)",
+    )
+    .bind::<Jsonb, _>(rows)
+    .execute(conn)?;
+    if inserted > 0 {
         Probe::note_events(conn);
     }
     Ok(())
 }
 
-/// A statement has at most 65,535 values, and a row has nine.
-const ROWS_AT_ONCE: usize = 5_000;
-
-#[derive(Insertable)]
+#[derive(Insertable, Serialize)]
 #[diesel(table_name = table)]
 struct NewRow {
     id: Uuid,
     aggregate_type: &'static str,
     aggregate_id: String,
     sequence: i64,
+    #[serde(rename = "type")]
     event_type: &'static str,
     org_id: Option<Uuid>,
     payload: Value,

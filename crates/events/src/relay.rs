@@ -1,7 +1,9 @@
 //! From the outbox to the broker. A row leaves the outbox after the broker confirmed its event, never before.
 //!
-//! Two batches are on their way: while the broker writes one to its disk, the one before is deleted and the next is claimed
-//! and sent, all on one channel, whose order is the order of the outbox.
+//! While there is more than one batch, two are on their way: while the broker writes one to its disk, the one before is
+//! deleted and the next is claimed and sent, all on one channel, whose order is the order of the outbox. What fits into one
+//! batch is done with before the next is asked for, and the next gathers a little: each round costs the database as much as
+//! many rows do.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,6 +22,8 @@ use crate::{Broker, Error, metrics};
 
 /// Rows in one claim: enough to hide the round trips behind the broker's disk, few enough to repeat two after a crash.
 const BATCH: u32 = 500;
+/// Between the beginnings of two rounds that were not full. An event that comes after a pause does not wait.
+const GATHER: Duration = Duration::from_millis(10);
 /// How often to look without having been woken, and how often a standby asks for the lock.
 const POLL: Duration = Duration::from_secs(1);
 /// How often to count the rows, which reads all of them.
@@ -62,15 +66,21 @@ impl Relay {
             gauge.update(&mut outbox).await?;
             let begun = Instant::now();
             let claimed = outbox.claim(BATCH).await?;
+            let count = claimed.len();
             let next = if claimed.is_empty() { None } else { Some(Batch::send(&pipeline, begun, claimed).await) };
-            match std::mem::replace(&mut under_way, next) {
-                Some(batch) => self.settle(batch, &mut outbox).await?,
-                None if under_way.is_none() => {
-                    if let Some(woken) = stop.run_until_cancelled(outbox.wait(POLL)).await {
-                        woken?;
-                    }
-                }
-                None => {}
+            let before = std::mem::replace(&mut under_way, next);
+            let had_more = before.is_some();
+            if let Some(batch) = before {
+                self.settle(batch, &mut outbox).await?;
+            }
+            if count == BATCH as usize {
+                continue;
+            }
+            if let Some(batch) = under_way.take() {
+                self.settle(batch, &mut outbox).await?;
+                stop.run_until_cancelled(tokio::time::sleep_until(begun + GATHER)).await;
+            } else if !had_more && let Some(woken) = stop.run_until_cancelled(outbox.wait(POLL)).await {
+                woken?;
             }
         }
         match under_way {

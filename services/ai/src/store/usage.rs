@@ -8,8 +8,9 @@ use db::diesel::{
     self,
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Date, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{schema::usage_records, unreadable};
@@ -19,8 +20,8 @@ use crate::domain::{
     usage::{OperationKind, UsageRecord},
 };
 
-#[derive(Insertable)]
-#[diesel(table_name = usage_records)]
+/// As a row of the table: fields are columns.
+#[derive(Serialize)]
 struct Row<'a> {
     id: Uuid,
     recorded_at: DateTime<Utc>,
@@ -84,14 +85,22 @@ impl<'a> From<&'a UsageRecord> for Row<'a> {
 }
 
 /// Adds the records that are not there yet, and gives their ids. For the system's own transactions.
-pub fn insert_new(conn: &mut PgConnection, records: &[&UsageRecord]) -> QueryResult<HashSet<CompletionId>> {
-    let rows: Vec<Row<'_>> = records.iter().map(|record| Row::from(*record)).collect();
-    let new: Vec<Uuid> = diesel::insert_into(usage_records::table)
-        .values(rows)
-        .on_conflict_do_nothing()
-        .returning(usage_records::id)
-        .get_results(conn)?;
-    Ok(new.into_iter().map(CompletionId::from_uuid).collect())
+pub fn insert_new(conn: &mut PgConnection, records: &[&UsageRecord]) -> Result<HashSet<CompletionId>, db::Error> {
+    let rows = serde_json::to_value(records.iter().map(|record| Row::from(*record)).collect::<Vec<_>>())?;
+    // One parameter for any number of rows: the statement is parsed and planned once, and not for each batch.
+    let new: Vec<New> = sql_query(
+        "INSERT INTO usage_records SELECT * FROM jsonb_populate_recordset(NULL::usage_records, $1) \
+         ON CONFLICT DO NOTHING RETURNING id",
+    )
+    .bind::<Jsonb, _>(rows)
+    .get_results(conn)?;
+    Ok(new.into_iter().map(|new| CompletionId::from_uuid(new.id)).collect())
+}
+
+#[derive(QueryableByName)]
+struct New {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
 }
 
 /// Binds the conditions of [`CONDITIONS`], in their order.
