@@ -4,8 +4,8 @@
 #
 # Everything runs on this machine: `brainops up` (release build, private PostgreSQL and RabbitMQ), Portkey's gateway on
 # node, the provider, and the load, open loop at a constant rate (services/gateway/benches/load.rs). Every contestant in
-# every round; medians quoted. Then 500 slow streams at once, and what they add to the memory of the process. Writes
-# bench/results/<date>-ai.json and prints a table.
+# every round, each on a machine that has come to rest; medians quoted. Then 500 slow streams at once, and what they add to
+# the memory of the process. Writes bench/results/<date>-ai.json and prints a table.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/lib/measure.sh
@@ -98,6 +98,7 @@ for round in $(seq "$ROUNDS"); do
         for kind in whole stream; do
             for contestant in direct portkey brainops; do
                 call $contestant
+                settle
                 "$load" "${url[$contestant]}/$path" "$rate" "$SECONDS_EACH" --body "$work/$kind.json" "${arguments[@]}" \
                     > "$work/load-$contestant-$kind-$rate-$round.json"
             done
