@@ -53,7 +53,8 @@ document = {
         "cores": len(re.findall("^processor", cpuinfo, re.M)),
     },
     "versions": {"portkey": portkey, "node": first_line("node", "--version"), "rustc": first_line("rustc", "--version")},
-    "method": f"{rounds} rounds, every contestant in every round on a machine that has come to rest, open loop for {seconds} s each; medians over the rounds. "
+    "method": f"{rounds} rounds, every contestant in every round on a machine that has come to rest, open loop for {seconds} s each after "
+    "2 s that do not count; medians over the rounds. "
     "Load, contestants, PostgreSQL, RabbitMQ and the ready-made provider share the machine. BrainOps: release build of "
     "everything in one process, one worker a service, API key exchanged and cached, one quota, usage and events recorded, "
     "log at info to a file. Portkey: its defaults, no key, quota or usage of its own.",
