@@ -58,18 +58,19 @@ pub fn append_all<E: Event>(
     events: impl IntoIterator<Item = (Origin, i64, E)>,
 ) -> Result<(), Error> {
     let rows = events.into_iter().map(|(origin, sequence, event)| NewRow::new(ids, &origin, sequence, &event));
-    let rows = serde_json::to_value(rows.collect::<Result<Vec<_>, _>>()?)?;
-    // One parameter for any number of rows: the statement is parsed and planned once, and not for each batch.
-    let inserted = diesel::sql_query(
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    // One parameter for any number of rows: a statement with one for each value is long to parse, and is parsed each time.
+    diesel::sql_query(
         "INSERT INTO outbox_events (id, aggregate_type, aggregate_id, sequence, type, org_id, payload, headers, occurred_at) \
          SELECT id, aggregate_type, aggregate_id, sequence, type, org_id, payload, headers, occurred_at \
          FROM jsonb_populate_recordset(NULL::outbox_events, $1)",
     )
-    .bind::<Jsonb, _>(rows)
+    .bind::<Jsonb, _>(serde_json::to_value(rows)?)
     .execute(conn)?;
-    if inserted > 0 {
-        Probe::note_events(conn);
-    }
+    Probe::note_events(conn);
     Ok(())
 }
 

@@ -66,20 +66,18 @@ impl Relay {
             gauge.update(&mut outbox).await?;
             let begun = Instant::now();
             let claimed = outbox.claim(BATCH).await?;
-            let count = claimed.len();
+            let full = claimed.len() == BATCH as usize;
             let next = if claimed.is_empty() { None } else { Some(Batch::send(&pipeline, begun, claimed).await) };
-            let before = std::mem::replace(&mut under_way, next);
-            let had_more = before.is_some();
-            if let Some(batch) = before {
-                self.settle(batch, &mut outbox).await?;
+            if let Some(before) = std::mem::replace(&mut under_way, next) {
+                self.settle(before, &mut outbox).await?;
             }
-            if count == BATCH as usize {
+            if full {
                 continue;
             }
             if let Some(batch) = under_way.take() {
                 self.settle(batch, &mut outbox).await?;
                 stop.run_until_cancelled(tokio::time::sleep_until(begun + GATHER)).await;
-            } else if !had_more && let Some(woken) = stop.run_until_cancelled(outbox.wait(POLL)).await {
+            } else if let Some(woken) = stop.run_until_cancelled(outbox.wait(POLL)).await {
                 woken?;
             }
         }

@@ -87,7 +87,7 @@ impl<'a> From<&'a UsageRecord> for Row<'a> {
 /// Adds the records that are not there yet, and gives their ids. For the system's own transactions.
 pub fn insert_new(conn: &mut PgConnection, records: &[&UsageRecord]) -> Result<HashSet<CompletionId>, db::Error> {
     let rows = serde_json::to_value(records.iter().map(|record| Row::from(*record)).collect::<Vec<_>>())?;
-    // One parameter for any number of rows: the statement is parsed and planned once, and not for each batch.
+    // One parameter for any number of rows: a statement with one for each value is long to parse, and is parsed each time.
     let new: Vec<New> = sql_query(
         "INSERT INTO usage_records SELECT * FROM jsonb_populate_recordset(NULL::usage_records, $1) \
          ON CONFLICT DO NOTHING RETURNING id",
