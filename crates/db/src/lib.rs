@@ -16,6 +16,7 @@ mod pool;
 mod probe;
 mod provision;
 pub mod roles;
+mod rows;
 mod schema;
 mod scope;
 mod settings;
@@ -32,6 +33,7 @@ pub use diesel_migrations;
 pub use error::{CODES, Error, error_codes};
 pub use migrate::{migrate, pending_migrations, revert_all};
 pub use provision::{Passwords, provision};
+pub use rows::OfRows;
 pub use scope::Scope;
 pub use settings::{MigrateSettings, Settings};
 

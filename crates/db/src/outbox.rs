@@ -18,14 +18,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use contracts::{CloudEvent, Event, EventId, OrgId, Origin};
-use diesel::{connection::SimpleConnection, dsl, prelude::*, sql_types::Jsonb};
+use diesel::{connection::SimpleConnection, dsl, prelude::*};
 use kit::Ids;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Db, Dedicated, Error, Inner, probe::Probe, schema::outbox_events as table, signal::Signal};
+use crate::{Db, Dedicated, Error, Inner, OfRows, probe::Probe, schema::outbox_events as table, signal::Signal};
 
 /// How often the relay looks for a NOTIFY of another replica. Looking reads what the socket holds, about a microsecond;
 /// libpq's socket cannot be awaited through diesel. Commits of the relay's own process wake it without this.
@@ -62,14 +62,13 @@ pub fn append_all<E: Event>(
     if rows.is_empty() {
         return Ok(());
     }
-    // One parameter for any number of rows: a statement with one for each value is long to parse, and is parsed each time.
-    diesel::sql_query(
+    let statement = OfRows::new(
         "INSERT INTO outbox_events (id, aggregate_type, aggregate_id, sequence, type, org_id, payload, headers, occurred_at) \
          SELECT id, aggregate_type, aggregate_id, sequence, type, org_id, payload, headers, occurred_at \
          FROM jsonb_populate_recordset(NULL::outbox_events, $1)",
-    )
-    .bind::<Jsonb, _>(serde_json::to_value(rows)?)
-    .execute(conn)?;
+        &rows,
+    )?;
+    statement.execute(conn)?;
     Probe::note_events(conn);
     Ok(())
 }
@@ -152,6 +151,9 @@ impl Db {
         if !conn.try_lock("relay").await? {
             return Ok(None);
         }
+        // The statements of a relay stay planned from when the outbox was a page long, and a scan of the whole table was
+        // the cheapest; under load it becomes thousands of pages of rows that are gone.
+        conn.run(|conn| conn.batch_execute("SET enable_seqscan = off").map_err(Error::from)).await?;
         conn.listen(&channel(self.inner.schema)).await?;
         let signal = std::sync::Arc::clone(&self.inner.signal);
         signal.set_relay_here(true);

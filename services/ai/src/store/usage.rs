@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use contracts::{ApiKeyId, CompletionId, ModelId, OrgId, UserId};
+use db::OfRows;
 use db::diesel::{
     self,
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Date, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Date, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use serde::Serialize;
 use uuid::Uuid;
@@ -86,21 +87,14 @@ impl<'a> From<&'a UsageRecord> for Row<'a> {
 
 /// Adds the records that are not there yet, and gives their ids. For the system's own transactions.
 pub fn insert_new(conn: &mut PgConnection, records: &[&UsageRecord]) -> Result<HashSet<CompletionId>, db::Error> {
-    let rows = serde_json::to_value(records.iter().map(|record| Row::from(*record)).collect::<Vec<_>>())?;
-    // One parameter for any number of rows: a statement with one for each value is long to parse, and is parsed each time.
-    let new: Vec<New> = sql_query(
+    let rows: Vec<_> = records.iter().map(|record| Row::from(*record)).collect();
+    let statement = OfRows::new(
         "INSERT INTO usage_records SELECT * FROM jsonb_populate_recordset(NULL::usage_records, $1) \
          ON CONFLICT DO NOTHING RETURNING id",
-    )
-    .bind::<Jsonb, _>(rows)
-    .get_results(conn)?;
-    Ok(new.into_iter().map(|new| CompletionId::from_uuid(new.id)).collect())
-}
-
-#[derive(QueryableByName)]
-struct New {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
+        &rows,
+    )?;
+    let new: Vec<Uuid> = statement.get_results(conn)?;
+    Ok(new.into_iter().map(CompletionId::from_uuid).collect())
 }
 
 /// Binds the conditions of [`CONDITIONS`], in their order.
