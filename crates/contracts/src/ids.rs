@@ -165,4 +165,10 @@ ids! {
     CompletionId = "completion";
     /// One HTTP request, as `X-Request-Id` names it.
     RequestId = "request";
+    /// A conversation in the memory service; a log-in is a [`SessionId`].
+    MemorySessionId = "session";
+    /// One turn of a conversation.
+    MessageId = "message";
+    /// Something remembered.
+    MemoryId = "memory";
 }

@@ -19,6 +19,12 @@ pub mod auth {
     pub mod v1;
 }
 
+/// Events of the memory service.
+pub mod memory {
+    #[rustfmt::skip]
+    pub mod v1;
+}
+
 /// Events of the users service.
 pub mod users {
     #[rustfmt::skip]
@@ -47,6 +53,11 @@ pub const CATALOGUE: &[crate::EventKind] = &[
     crate::EventKind { event_type: "brainops.auth.api_key_revoked.v1", service: "auth", aggregate: "api_key", summary: "An API key must be refused from now on, and so must every token that was exchanged for it." },
     crate::EventKind { event_type: "brainops.auth.signing_key_rotated.v1", service: "auth", aggregate: "signing_key", summary: "Another key signs access tokens from now on. It was already published in the JWKS before." },
     crate::EventKind { event_type: "brainops.auth.user_disabled.v1", service: "auth", aggregate: "user", summary: "The account was closed by an administrator. Every token of the user must be refused from now on." },
+    crate::EventKind { event_type: "brainops.memory.session_started.v1", service: "memory", aggregate: "session", summary: "A conversation began." },
+    crate::EventKind { event_type: "brainops.memory.message_stored.v1", service: "memory", aggregate: "message", summary: "A turn of a conversation was stored. Turns never change." },
+    crate::EventKind { event_type: "brainops.memory.memory_added.v1", service: "memory", aggregate: "memory", summary: "Something is remembered from now on." },
+    crate::EventKind { event_type: "brainops.memory.memory_superseded.v1", service: "memory", aggregate: "memory", summary: "A memory does not hold any more: a newer one says otherwise." },
+    crate::EventKind { event_type: "brainops.memory.memory_forgotten.v1", service: "memory", aggregate: "memory", summary: "A memory, a conversation or a document was forgotten: its text is gone from everything that we keep." },
     crate::EventKind { event_type: "brainops.users.profile_updated.v1", service: "users", aggregate: "user", summary: "A profile has new values. The event carries the whole public profile, not the difference." },
     crate::EventKind { event_type: "brainops.users.organization_created.v1", service: "users", aggregate: "organization", summary: "An organization (a tenant) exists." },
     crate::EventKind { event_type: "brainops.users.organization_updated.v1", service: "users", aggregate: "organization", summary: "An organization has a new name or slug. The event carries both, changed or not." },

@@ -2,6 +2,7 @@
 
 mod ai;
 mod auth;
+mod memory;
 mod users;
 
 use chrono::{TimeZone, Utc};
@@ -51,5 +52,6 @@ pub fn all() -> Vec<Sample> {
     all.extend(ai::all());
     all.extend(auth::all());
     all.extend(users::all());
+    all.extend(memory::all());
     all
 }
