@@ -35,6 +35,8 @@ pub struct TestApp<S: Service> {
     pub db: TestDb<S>,
     started: Option<Started>,
     client: Client,
+    /// Its environment.
+    values: BTreeMap<String, String>,
 }
 
 /// What a test wants to be different.
@@ -119,6 +121,17 @@ impl<S: Service> TestApp<S> {
             assert!(started.stop().await, "a graceful end");
         }
     }
+
+    /// Ends the service, if it still runs, and starts it again with `more` in its environment, on other ports.
+    pub async fn restart(&mut self, more: &[(&str, &str)]) {
+        self.stop().await;
+        self.values.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let ports = Ports::real().with_clock(self.clock.clone());
+        let started = kit::start::<S>(Env::from_map(self.values.clone()), ports).await.expect("the service starts");
+        self.url = format!("http://{}", started.addr);
+        self.private_url = format!("http://{}", started.private_addr);
+        self.started = Some(started);
+    }
 }
 
 impl<S: Service> TestAppBuilder<S> {
@@ -146,7 +159,7 @@ impl<S: Service> TestAppBuilder<S> {
         values.extend(own.map(|(name, value)| (name.to_owned(), value)));
         values.extend(self.values);
         let ports = Ports::real().with_clock(clock.clone());
-        let started = kit::start::<S>(Env::from_map(values), ports).await.expect("the service starts");
+        let started = kit::start::<S>(Env::from_map(values.clone()), ports).await.expect("the service starts");
         TestApp {
             url: format!("http://{}", started.addr),
             private_url: format!("http://{}", started.private_addr),
@@ -156,6 +169,7 @@ impl<S: Service> TestAppBuilder<S> {
             db,
             started: Some(started),
             client: client(),
+            values,
         }
     }
 }

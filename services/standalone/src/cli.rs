@@ -34,7 +34,7 @@ enum Command {
     Dlq(dlq::Command),
     /// Print the OpenAPI document of a service, or of the whole gateway
     Openapi {
-        /// auth, users, ai, inference or gateway; all that is behind the gateway, merged, when absent
+        /// auth, users, ai, memory, inference or gateway; all that is behind the gateway, merged, when absent
         service: Option<String>,
     },
     /// Print docs/configuration.md: every variable of every service

@@ -103,6 +103,7 @@ impl Installation {
                 vec![("BRAINOPS_MASTER_KEYS", format!("local-1:{}", self.secret_of(part, "master_key")?))]
             }
             Need::UsageSpool => vec![("BRAINOPS_AI_SPOOL_DIR", self.data.join("ai-spool").display().to_string())],
+            Need::Vectors => vec![("BRAINOPS_VECTORS_DIR", self.data.join("vectors").display().to_string())],
             Need::LocalModels => self.models.clone(),
             Need::LocalModelsKey if self.models.is_empty() => Vec::new(),
             Need::LocalModelsKey => {

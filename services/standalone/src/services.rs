@@ -6,7 +6,7 @@ use gateway::domain::service::Service as Upstream;
 use kit::{Env, Ports, Service, Settings as _, Started, config::Variable};
 use utoipa::openapi::OpenApi;
 
-use Need::{AuthClients, ClientSecret, LocalModels, LocalModelsKey, MasterKeys, TokenPepper, UsageSpool};
+use Need::{AuthClients, ClientSecret, LocalModels, LocalModelsKey, MasterKeys, TokenPepper, UsageSpool, Vectors};
 
 /// What the program must know of a service.
 pub struct Part {
@@ -36,6 +36,8 @@ pub enum Need {
     MasterKeys,
     /// A directory for usage that the database has not taken yet
     UsageSpool,
+    /// A directory for the index of vectors
+    Vectors,
     /// The files of the local models
     LocalModels,
     /// The key that the bundled inference asks for
@@ -48,6 +50,7 @@ pub const SERVICES: &[Part] = &[
     stateful::<users::Users>(|| users::MIGRATIONS, Upstream::Users).with(&[ClientSecret]),
     stateless::<inference::Inference>().with(&[LocalModels, LocalModelsKey]),
     stateful::<ai::Ai>(|| ai::MIGRATIONS, Upstream::Ai).with(&[ClientSecret, MasterKeys, UsageSpool, LocalModelsKey]),
+    stateful::<memory::Memory>(|| memory::MIGRATIONS, Upstream::Memory).with(&[ClientSecret, Vectors, LocalModelsKey]),
     stateless::<gateway::Gateway>().with(&[ClientSecret]),
 ];
 

@@ -42,6 +42,7 @@ pub const ROUTES: &[Route] = &[
     model("/v1/embeddings"),
     route("/v1/models", Service::Ai),
     route("/v1/ai", Service::Ai),
+    route("/v1/memory", Service::Memory),
 ];
 
 /// Calls that need no token, as (method, path template); `{}` stands for one segment. Everything else needs one.

@@ -73,6 +73,8 @@ services! {
     Users = "users", "USERS";
     /// Language models.
     Ai = "ai", "AI";
+    /// Conversations, memories, documents.
+    Memory = "memory", "MEMORY";
 }
 
 impl Service {

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# How well memory finds the turns that answer a question: LoCoMo (Maharana et al. 2024), through the gateway of a running
+# system with the bundled models, as a client would.
+#
+# The conversations may not be passed on, so they are not here: LOCOMO_DIR names a directory with its files <number>.json
+# (one conversation each, in the form of services/memory's bench: session_<n>, session_<n>_date_time, qa). Each turn is stored
+# word for word with its speaker as author and the caption of its picture; each question is searched within its
+# conversation. Writes bench/results/<date>-memory.json and prints a table.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. scripts/lib/measure.sh
+LOCOMO_DIR=${LOCOMO_DIR:-}
+
+if [ -z "$LOCOMO_DIR" ]; then
+    echo "bench/memory: LOCOMO_DIR is not set, so recall is NOT measured. It names a directory with the conversations of LoCoMo."
+    exit 0
+fi
+compgen -G "$LOCOMO_DIR/[0-9]*.json" > /dev/null || { echo "bench/memory: no <number>.json in LOCOMO_DIR ($LOCOMO_DIR)" >&2; exit 1; }
+for program in curl python3; do
+    command -v "$program" > /dev/null || { echo "bench/memory needs: $program" >&2; exit 1; }
+done
+scripts/fetch-models.sh
+build_programs
+
+work=$(mktemp -d)
+finish() {
+    [ -z "${system:-}" ] || kill "$system" 2> /dev/null || true
+    wait 2> /dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT
+gateway=$(free_ports 1)
+env -u OPENAI_API_KEY -u ANTHROPIC_API_KEY -u GEMINI_API_KEY BRAINOPS_LOG=warn \
+    BRAINOPS_RATE_CALLER_PER_MINUTE=600000 BRAINOPS_RATE_ORGANIZATION_PER_MINUTE=600000 BRAINOPS_RATE_SOURCE_PER_MINUTE=600000 \
+    "$(program brainops)" up --data "$work/data" --http "127.0.0.1:$gateway" > "$work/up.out" 2> "$work/up.log" & system=$!
+for _ in $(seq 600); do
+    grep -q '^BrainOps is up' "$work/up.out" && break
+    kill -0 "$system" || { cat "$work/up.out" "$work/up.log" >&2; exit 1; }
+    sleep 0.1
+done
+python3 scripts/bench/memory/locomo.py "http://127.0.0.1:$gateway" "$LOCOMO_DIR"

@@ -1,0 +1,4 @@
+DROP TABLE memory_history;
+DROP TABLE memories;
+DROP TABLE messages;
+DROP TABLE sessions;

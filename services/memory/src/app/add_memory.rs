@@ -1,0 +1,85 @@
+//! Somebody has something remembered, as it is.
+
+use contracts::{MemoryId, Origin};
+use db::{
+    diesel::PgConnection,
+    idempotency::{self, Answer, Answered},
+    outbox,
+};
+use kit::{Ids, NewId as _};
+
+use super::get_memory::locked;
+use crate::{
+    domain::{
+        access::{Allowed, Refused, Write},
+        memory::{Change, Memory, NewMemory, Turn},
+    },
+    error::Error,
+    state::AppState,
+    store::{entries, memories, memory_history},
+};
+
+/// What is remembered in the same words for the same scope already is not remembered twice: the answer is that memory. What
+/// it `supersedes` ends where it begins. With a `request` a repetition gets the first answer, which is why the answer is
+/// made here, in the transaction.
+pub async fn add_memory(
+    state: &AppState,
+    allowed: &Allowed<Write>,
+    origin: Origin,
+    new: NewMemory,
+    supersedes: Vec<MemoryId>,
+    request: Option<idempotency::Request>,
+    answer: fn(Memory) -> Result<Answer, serde_json::Error>,
+) -> Result<Answered, Error> {
+    if !allowed.sees(new.belonging.subject.as_deref()) {
+        return Err(Refused::Subject.into());
+    }
+    let (allowed, ids) = (*allowed, state.ids.clone());
+    let answered = state
+        .db
+        .tenant(allowed.org)
+        .tx(move |conn| {
+            idempotency::once(conn, request, |conn| {
+                let memory = remember(conn, &*ids, &allowed, &origin, new, &supersedes)?;
+                answer(memory).map_err(|error| Error::Db(error.into()))
+            })
+        })
+        .await?;
+    state.signals.entries_changed();
+    Ok(answered)
+}
+
+/// Adds a memory in this transaction, unless the same is remembered.
+pub(super) fn remember(
+    conn: &mut PgConnection,
+    ids: &dyn Ids,
+    allowed: &Allowed<Write>,
+    origin: &Origin,
+    new: NewMemory,
+    supersedes: &[MemoryId],
+) -> Result<Memory, Error> {
+    let (memory, added) = Memory::add(ids.new(), allowed.org, new, allowed.user, origin.at)?;
+    memories::lock_same(conn, &memory)?;
+    if let Some(same) = memories::find_same(conn, &memory)? {
+        return Ok(same);
+    }
+    memories::insert(conn, &memory)?;
+    entries::put(conn, &[&memory.entry()])?;
+    let (at, actor) = (origin.at, Some(allowed.user));
+    let text = Some(memory.text.clone());
+    let turn = Turn { version: 1, change: Change::Added, old_text: None, new_text: text, actor, at };
+    memory_history::insert(conn, allowed.org, memory.id, &turn)?;
+    outbox::append(conn, ids, origin, memory.version, &added)?;
+    for id in supersedes {
+        let old = locked(conn, allowed, *id)?;
+        let text = Some(old.text.clone());
+        let (old, event) = old.supersede(memory.id, memory.valid_from, at);
+        memories::update(conn, &old)?;
+        entries::put(conn, &[&old.entry()])?;
+        let new_text = Some(memory.text.clone());
+        let turn = Turn { version: old.version, change: Change::Superseded, old_text: text, new_text, actor, at };
+        memory_history::insert(conn, allowed.org, old.id, &turn)?;
+        outbox::append(conn, ids, origin, old.version, &event)?;
+    }
+    Ok(memory)
+}

@@ -1,0 +1,110 @@
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod app;
+mod clients;
+mod config;
+pub mod documents;
+pub mod domain;
+mod error;
+mod jobs;
+mod lexicons;
+mod metrics;
+pub mod recall;
+mod state;
+mod store;
+pub mod vectors;
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use db::{
+    Db,
+    diesel_migrations::{EmbeddedMigrations, embed_migrations},
+};
+use events::{Broker, Relay, revocations};
+use kit::{Boot, ErrorCode, HttpOptions, Running, Service, http::codes};
+use moka::sync::Cache;
+use utoipa::OpenApi as _;
+
+use crate::{
+    clients::embeddings::Embeddings,
+    config::Config,
+    lexicons::Lexicons,
+    state::{AppState, Embedding, Signals},
+    vectors::{EdgeIndex, QdrantIndex, VectorIndex},
+};
+
+/// The schema's history.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+
+/// Vectors of questions that are kept.
+const QUESTIONS: u64 = 10_000;
+
+/// The memory service.
+pub struct Memory;
+
+impl Service for Memory {
+    const NAME: &'static str = "memory";
+    type Config = Config;
+
+    async fn start(boot: Boot<Config>) -> anyhow::Result<Running> {
+        let Boot { config, core } = boot;
+        let db = Db::open(&config.db, Self::NAME, &core)?;
+        let broker = Broker::open(&config.events, &core)?;
+        let verifier = config.identity.verifier(&core)?;
+        let auth = config.identity.auth_client();
+        let vectors: Arc<dyn VectorIndex> = match config.vectors.qdrant.clone() {
+            Some(server) => Arc::new(QdrantIndex::new(&server.into())?),
+            None => Arc::new(EdgeIndex::new(config.vectors.edge())),
+        };
+        let embedding = config.embedding.map(|settings| Embedding {
+            client: Embeddings::new(settings.server),
+            model: settings.model,
+            question_deadline: settings.question_deadline,
+            questions: Cache::new(QUESTIONS),
+        });
+        let state = AppState {
+            db: db.clone(),
+            clock: core.clock.clone(),
+            ids: core.ids.clone(),
+            lexicons: Lexicons::new(&db),
+            vectors,
+            embedding: embedding.clone(),
+            signals: Arc::new(Signals::default()),
+        };
+        let mut tasks = vec![
+            Relay::new(&db, &broker).task(),
+            db.upkeep(),
+            jobs::purge::purge(&state),
+            revocations(&broker, Arc::clone(&verifier), auth, config.identity.credentials(&core)?),
+        ];
+        if let Some(embedding) = embedding {
+            tasks.push(jobs::embed::embed(&state, embedding.clone()));
+            tasks.push(jobs::index::index(&state, embedding, config.vectors));
+        }
+        let data = Data::new(state);
+        Ok(Running {
+            verifier: Some(verifier),
+            checks: vec![Arc::new(db), Arc::new(broker)],
+            tasks,
+            http: HttpOptions::default(),
+            ..Running::new(move |routes| {
+                routes.app_data(data.clone());
+                api::routes(routes);
+            })
+        })
+    }
+
+    async fn migrate(config: Config) -> anyhow::Result<()> {
+        Ok(db::migrate(config.migrate.url()?, Self::NAME, MIGRATIONS).await?)
+    }
+
+    fn openapi() -> utoipa::openapi::OpenApi {
+        api::Api::openapi()
+    }
+
+    fn error_codes() -> Vec<ErrorCode> {
+        [codes::ALL, db::CODES, error::CODES].into_iter().flatten().map(|code| **code).collect()
+    }
+}

@@ -1,0 +1,88 @@
+//! What every use case can reach.
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use db::Db;
+use kit::{Clock, Ids};
+use moka::sync::Cache;
+use tokio::sync::Notify;
+
+use crate::{
+    clients::embeddings::{EmbedError, Embeddings},
+    domain::space::EmbeddingModel,
+    lexicons::Lexicons,
+    vectors::VectorIndex,
+};
+
+#[derive(Clone)]
+pub struct AppState {
+    pub db: Db,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub lexicons: Lexicons,
+    pub vectors: Arc<dyn VectorIndex>,
+    /// `None` when the installation embeds nothing.
+    pub embedding: Option<Embedding>,
+    pub signals: Arc<Signals>,
+}
+
+/// How texts become vectors.
+#[derive(Clone)]
+pub struct Embedding {
+    pub client: Embeddings,
+    /// The model that is wanted; until everything is embedded with it, the one before it is active.
+    pub model: String,
+    /// How long a search waits for the vector of its question.
+    pub question_deadline: Duration,
+    /// By space and text.
+    pub questions: Cache<(i32, String), Arc<[f32]>>,
+}
+
+impl Embedding {
+    /// The vector of a question. The same question asked again soon has the same one.
+    ///
+    /// # Errors
+    /// As the client's, within the deadline for questions.
+    pub async fn question(&self, model: &EmbeddingModel, text: &str) -> Result<Vec<f32>, EmbedError> {
+        let key = (model.space.id, text.to_owned());
+        if let Some(known) = self.questions.get(&key) {
+            return Ok(known.to_vec());
+        }
+        let texts = [text.to_owned()];
+        let mut vectors = self.client.embed(&model.name, &texts, self.question_deadline).await?;
+        let vector = vectors.pop().filter(|vector| vector.len() == model.space.dimension.get());
+        let vector = vector.ok_or(EmbedError::Malformed("a vector of another length than the model's"))?;
+        self.questions.insert(key, vector.as_slice().into());
+        Ok(vector)
+    }
+}
+
+/// What background work and searches tell each other. Whoever misses a signal finds out a moment later by looking.
+#[derive(Default)]
+pub struct Signals {
+    /// Texts wait to be embedded.
+    pub texts: Notify,
+    /// Entries changed, or got their vectors.
+    pub entries: Notify,
+    active: RwLock<Option<EmbeddingModel>>,
+}
+
+impl Signals {
+    /// The model whose vectors are searched; `None` until its index is open.
+    pub fn active(&self) -> Option<EmbeddingModel> {
+        self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_active(&self, model: Option<EmbeddingModel>) {
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = model;
+    }
+
+    /// After a commit that changed entries.
+    pub fn entries_changed(&self) {
+        self.texts.notify_one();
+        self.entries.notify_one();
+    }
+}

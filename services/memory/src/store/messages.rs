@@ -1,0 +1,120 @@
+//! Rows of `messages`.
+
+use chrono::{DateTime, Utc};
+use contracts::{CompletionId, MemorySessionId, MessageId, OrgId};
+use db::diesel::{self, prelude::*};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{object, schema::messages, unreadable};
+use crate::domain::message::{Message, Role};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = messages)]
+struct Row {
+    id: Uuid,
+    stored_at: DateTime<Utc>,
+    org_id: Uuid,
+    session_id: Uuid,
+    position: i64,
+    role: String,
+    author: Option<String>,
+    content: String,
+    tool_calls: Option<Value>,
+    tool_call_id: Option<String>,
+    parent_id: Option<Uuid>,
+    completion_id: Option<Uuid>,
+    tokens: i32,
+    metadata: Value,
+    occurred_at: DateTime<Utc>,
+}
+
+impl TryFrom<Row> for Message {
+    type Error = diesel::result::Error;
+
+    fn try_from(row: Row) -> Result<Self, Self::Error> {
+        Ok(Self {
+            id: MessageId::from_uuid(row.id),
+            org: OrgId::from_uuid(row.org_id),
+            session: MemorySessionId::from_uuid(row.session_id),
+            position: row.position,
+            role: Role::ALL
+                .into_iter()
+                .find(|role| role.as_str() == row.role)
+                .ok_or_else(|| unreadable("messages.role"))?,
+            author: row.author,
+            content: row.content,
+            tool_calls: row.tool_calls,
+            tool_call_id: row.tool_call_id,
+            parent: row.parent_id.map(MessageId::from_uuid),
+            completion: row.completion_id.map(CompletionId::from_uuid),
+            tokens: row.tokens,
+            metadata: object(row.metadata)?,
+            occurred_at: row.occurred_at,
+            stored_at: row.stored_at,
+        })
+    }
+}
+
+impl From<&Message> for Row {
+    fn from(message: &Message) -> Self {
+        let message = message.clone();
+        Self {
+            id: message.id.uuid(),
+            stored_at: message.stored_at,
+            org_id: message.org.uuid(),
+            session_id: message.session.uuid(),
+            position: message.position,
+            role: message.role.as_str().to_owned(),
+            author: message.author,
+            content: message.content,
+            tool_calls: message.tool_calls,
+            tool_call_id: message.tool_call_id,
+            parent_id: message.parent.map(MessageId::uuid),
+            completion_id: message.completion.map(CompletionId::uuid),
+            tokens: message.tokens,
+            metadata: Value::Object(message.metadata),
+            occurred_at: message.occurred_at,
+        }
+    }
+}
+
+pub fn insert_all(conn: &mut PgConnection, messages: &[&Message]) -> QueryResult<()> {
+    let rows: Vec<_> = messages.iter().map(|message| Row::from(*message)).collect();
+    diesel::insert_into(messages::table).values(rows).execute(conn).map(drop)
+}
+
+/// Which turns of a session, from `from` and before `to`.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub session: MemorySessionId,
+    pub from: i64,
+    pub to: i64,
+}
+
+/// The turns of a span in order, or from its end backwards, at most `limit`.
+pub fn list_span(
+    conn: &mut PgConnection,
+    org: OrgId,
+    span: Span,
+    backwards: bool,
+    limit: i64,
+) -> QueryResult<Vec<Message>> {
+    let query = messages::table
+        .filter(messages::org_id.eq(org.uuid()))
+        .filter(messages::session_id.eq(span.session.uuid()))
+        .filter(messages::position.ge(span.from))
+        .filter(messages::position.lt(span.to))
+        .select(Row::as_select())
+        .limit(limit)
+        .into_boxed();
+    let query = if backwards { query.order(messages::position.desc()) } else { query.order(messages::position.asc()) };
+    query.load(conn)?.into_iter().map(Message::try_from).collect()
+}
+
+/// Deletes the turns of a session, and says which they were.
+pub fn delete_of_session(conn: &mut PgConnection, org: OrgId, session: MemorySessionId) -> QueryResult<Vec<MessageId>> {
+    let rows = messages::table.filter(messages::org_id.eq(org.uuid())).filter(messages::session_id.eq(session.uuid()));
+    let ids: Vec<Uuid> = diesel::delete(rows).returning(messages::id).get_results(conn)?;
+    Ok(ids.into_iter().map(MessageId::from_uuid).collect())
+}

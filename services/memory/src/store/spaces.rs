@@ -1,0 +1,110 @@
+//! Rows of `spaces`: embedding models. As the system role, but for reading.
+
+use std::num::NonZeroUsize;
+
+use chrono::{DateTime, Utc};
+use db::diesel::{self, prelude::*, sql_query, sql_types};
+
+use super::{schema::spaces, unreadable};
+use crate::{
+    domain::space::{EmbeddingModel, SpaceState},
+    vectors::Space,
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = spaces)]
+struct Row {
+    id: i32,
+    model: String,
+    dimension: i32,
+    state: String,
+}
+
+impl TryFrom<Row> for (EmbeddingModel, SpaceState) {
+    type Error = diesel::result::Error;
+
+    fn try_from(row: Row) -> Result<Self, Self::Error> {
+        let dimension = usize::try_from(row.dimension).ok().and_then(NonZeroUsize::new);
+        let dimension = dimension.ok_or_else(|| unreadable("spaces.dimension"))?;
+        let state = SpaceState::ALL.into_iter().find(|state| state.as_str() == row.state);
+        let model = EmbeddingModel { space: Space { id: row.id, dimension }, name: row.model };
+        Ok((model, state.ok_or_else(|| unreadable("spaces.state"))?))
+    }
+}
+
+/// Embedding models that are in use or being prepared.
+pub fn live(conn: &mut PgConnection) -> QueryResult<Vec<(EmbeddingModel, SpaceState)>> {
+    let rows: Vec<Row> = spaces::table
+        .filter(spaces::state.ne(SpaceState::Retired.as_str()))
+        .order(spaces::id)
+        .select(Row::as_select())
+        .load(conn)?;
+    rows.into_iter().map(TryInto::try_into).collect()
+}
+
+/// Makes sure that a model is active, or else being prepared; any other one that was being prepared is given up.
+pub fn prepare(conn: &mut PgConnection, model: &str, dimension: NonZeroUsize, now: DateTime<Utc>) -> QueryResult<()> {
+    let live = live(conn)?;
+    let is_this = |known: &EmbeddingModel| known.name == model && known.space.dimension == dimension;
+    let dimension = i32::try_from(dimension.get()).unwrap_or(i32::MAX);
+    if live.iter().any(|(known, state)| *state == SpaceState::Building && !is_this(known)) {
+        let building = spaces::table.filter(spaces::state.eq(SpaceState::Building.as_str()));
+        diesel::update(building).set(spaces::state.eq(SpaceState::Retired.as_str())).execute(conn)?;
+    }
+    if live.iter().any(|(known, _)| is_this(known)) {
+        return Ok(());
+    }
+    let first = !live.iter().any(|(_, state)| *state == SpaceState::Active);
+    let state = if first { SpaceState::Active } else { SpaceState::Building };
+    diesel::insert_into(spaces::table)
+        .values((
+            spaces::model.eq(model),
+            spaces::dimension.eq(dimension),
+            spaces::state.eq(state.as_str()),
+            spaces::created_at.eq(now),
+            spaces::activated_at.eq(first.then_some(now)),
+        ))
+        .on_conflict((spaces::model, spaces::dimension))
+        .do_update()
+        .set((spaces::state.eq(state.as_str()), spaces::activated_at.eq(first.then_some(now))))
+        .execute(conn)?;
+    fill(conn)
+}
+
+/// Queues every entry that lacks a vector of a model in use.
+fn fill(conn: &mut PgConnection) -> QueryResult<()> {
+    sql_query(
+        "INSERT INTO embedding_jobs (space_id, entry_id, org_id) \
+         SELECT s.id, e.id, e.org_id FROM entries e CROSS JOIN spaces s \
+         WHERE s.state <> 'retired' AND e.gone_at IS NULL AND NOT EXISTS \
+             (SELECT FROM vectors v WHERE v.space_id = s.id AND v.entry_id = e.id AND v.revision = e.revision) \
+         ON CONFLICT DO NOTHING",
+    )
+    .execute(conn)
+    .map(drop)
+}
+
+/// Whether no text waits for a vector of this model.
+pub fn is_complete(conn: &mut PgConnection, space: Space) -> QueryResult<bool> {
+    let waiting: Waiting = sql_query("SELECT EXISTS (SELECT FROM embedding_jobs WHERE space_id = $1) AS waiting")
+        .bind::<sql_types::Integer, _>(space.id)
+        .get_result(conn)?;
+    Ok(!waiting.waiting)
+}
+
+#[derive(QueryableByName)]
+struct Waiting {
+    #[diesel(sql_type = sql_types::Bool)]
+    waiting: bool,
+}
+
+/// Puts the model that was being prepared in the place of the active one, at once for all.
+pub fn activate(conn: &mut PgConnection, space: Space, now: DateTime<Utc>) -> QueryResult<()> {
+    diesel::update(spaces::table.filter(spaces::state.eq(SpaceState::Active.as_str())))
+        .set(spaces::state.eq(SpaceState::Retired.as_str()))
+        .execute(conn)?;
+    diesel::update(spaces::table.find(space.id))
+        .set((spaces::state.eq(SpaceState::Active.as_str()), spaces::activated_at.eq(Some(now))))
+        .execute(conn)
+        .map(drop)
+}

@@ -1,0 +1,81 @@
+//! The index is lost, damaged or of another model, and everything is found again.
+
+use contracts::Role;
+use memory::Memory;
+use serde_json::json;
+use testkit::{Actor, TestApp};
+
+use crate::support::{Stage, eventually};
+
+/// Stops the service and starts it again over the same database and directory.
+async fn restart(stage: &mut Stage, more: &[(&str, &str)]) {
+    stage.app.restart(more).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_everything_is_found_by_its_vector() {
+    let mut stage = Stage::start().await;
+    let ada = Actor::new(Role::Member);
+    stage.remember(&ada, "Lives in Lisbon", &json!({})).await;
+    stage.embedded(&ada, &["Lives in Lisbon"]).await;
+    restart(&mut stage, &[]).await;
+    stage.embedded(&ada, &["Lives in Lisbon"]).await;
+    stage.remember(&ada, "Has a dog", &json!({})).await;
+    stage.embedded(&ada, &["Has a dog"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_index_is_made_again() {
+    let mut stage = Stage::start().await;
+    let ada = Actor::new(Role::Member);
+    stage.remember(&ada, "Lives in Lisbon", &json!({})).await;
+    stage.embedded(&ada, &["Lives in Lisbon"]).await;
+    stage.app.stop().await;
+    for entry in std::fs::read_dir(stage.directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+    }
+    restart(&mut stage, &[]).await;
+    stage.embedded(&ada, &["Lives in Lisbon"]).await;
+    assert_eq!(stage.found(&ada, "Lives in Lisbon").await, ["Lives in Lisbon"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_model_takes_over_when_everything_is_embedded_with_it() {
+    let mut stage = Stage::start().await;
+    let ada = Actor::new(Role::Member);
+    for n in 0..20 {
+        stage.remember(&ada, &format!("Fact number {n}"), &json!({})).await;
+    }
+    stage.embedded(&ada, &["Fact number 7"]).await;
+    restart(&mut stage, &[("BRAINOPS_EMBEDDINGS_MODEL", "text-embedding-3-large")]).await;
+    let models = |stage: &Stage| -> Vec<String> {
+        let requests = stage.embeddings.requests();
+        requests.iter().filter_map(|seen| seen.body["model"].as_str().map(str::to_owned)).collect()
+    };
+    // Searches go on all the while, first with the model that was there.
+    eventually("the other model takes over", async || {
+        assert_eq!(stage.found(&ada, "Fact number 7").await[0], "Fact number 7");
+        models(&stage).last().map(String::as_str) == Some("text-embedding-3-large")
+            && active(&stage.app).await == "text-embedding-3-large"
+    })
+    .await;
+    for n in 0..20 {
+        stage.embedded(&ada, &[&format!("Fact number {n}")]).await;
+    }
+    // And back again, for which nothing has to be embedded.
+    restart(&mut stage, &[("BRAINOPS_EMBEDDINGS_MODEL", "text-embedding-3-small")]).await;
+    eventually("the first model is back", async || active(&stage.app).await == "text-embedding-3-small").await;
+    stage.embedded(&ada, &["Fact number 7"]).await;
+}
+
+async fn active(app: &TestApp<Memory>) -> String {
+    use db::diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types};
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Text)]
+        model: String,
+    }
+    let sql = "SELECT model FROM memory.spaces WHERE state = 'active'";
+    app.db.admin(move |conn| sql_query(sql).get_result::<Row>(conn).unwrap().model).await
+}

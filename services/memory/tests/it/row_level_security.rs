@@ -1,0 +1,62 @@
+//! The second wall, tried from outside with `psql` as each role.
+
+use std::process::Command;
+
+use contracts::Role;
+use localinfra::PostgresPrograms;
+use serde_json::json;
+use testkit::Actor;
+
+use crate::support::Stage;
+
+/// What `psql` prints for somebody, or for nobody, one row a line; or its error message.
+fn psql(url: &str, who: Option<&Actor>, sql: &str) -> Result<String, String> {
+    let psql = PostgresPrograms::find(None).unwrap().program("psql");
+    let scope = who.map(|actor| format!(" -c app.org={} -c app.user={}", actor.org, actor.user)).unwrap_or_default();
+    let output = Command::new(psql)
+        .args(["-XAtq", "-v", "ON_ERROR_STOP=1", url, "-c", sql])
+        .env("PGOPTIONS", format!("-c search_path=memory{scope}"))
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().to_owned();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_sees_what_is_its_own() {
+    let stage = Stage::start().await;
+    let (ann, bob) = (Actor::new(Role::Admin), Actor::new(Role::Admin));
+    for who in [&ann, &bob] {
+        let session = stage.session(who, &json!({})).await;
+        stage.say(&session, who, &["Hello there"]).await;
+        stage.remember(who, "Likes tea", &json!({})).await;
+        stage.embedded(who, &["Hello there", "Likes tea"]).await;
+    }
+    let url = stage.app.db.app_url();
+    for (table, own) in
+        [("sessions", 1), ("messages", 1), ("memories", 1), ("memory_history", 1), ("entries", 2), ("vectors", 2)]
+    {
+        let sql = format!("SELECT count(*) FROM {table}");
+        assert_eq!(psql(&url, None, &sql).as_deref(), Ok("0"), "{table} without a tenant");
+        for who in [&ann, &bob] {
+            assert_eq!(psql(&url, Some(who), &sql), Ok(own.to_string()), "{table} of an organization");
+        }
+        assert_eq!(
+            psql(&stage.app.db.owner_url(), None, &sql).as_deref(),
+            Ok("0"),
+            "FORCE binds the owner of {table} too"
+        );
+        let system = format!("SET ROLE brainops_memory_system; {sql}");
+        assert_eq!(psql(&url, None, &system), Ok((2 * own).to_string()), "the system role sees all, and must be named");
+    }
+    for (attempt, refusal) in [
+        (format!("UPDATE entries SET org_id = '{}'", bob.org), "row-level security"),
+        ("UPDATE messages SET content = 'x'".to_owned(), "permission denied"),
+        ("UPDATE vectors SET revision = 9".to_owned(), "permission denied"),
+        ("UPDATE spaces SET state = 'retired'".to_owned(), "permission denied"),
+        ("ALTER TABLE entries DISABLE ROW LEVEL SECURITY".to_owned(), "must be owner"),
+    ] {
+        let refused = psql(&url, Some(&ann), &attempt).unwrap_err();
+        assert!(refused.contains(refusal), "{attempt}: {refused}");
+    }
+}
