@@ -10,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/lib/measure.sh
 LOCOMO_DIR=${LOCOMO_DIR:-}
+models=${BRAINOPS_MODELS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/brainops/models}
 
 if [ -z "$LOCOMO_DIR" ]; then
     echo "bench/memory: LOCOMO_DIR is not set, so recall is NOT measured. It names a directory with the conversations of LoCoMo."
@@ -32,7 +33,7 @@ trap finish EXIT
 gateway=$(free_ports 1)
 env -u OPENAI_API_KEY -u ANTHROPIC_API_KEY -u GEMINI_API_KEY BRAINOPS_LOG=warn \
     BRAINOPS_RATE_CALLER_PER_MINUTE=600000 BRAINOPS_RATE_ORGANIZATION_PER_MINUTE=600000 BRAINOPS_RATE_SOURCE_PER_MINUTE=600000 \
-    "$(program brainops)" up --data "$work/data" --http "127.0.0.1:$gateway" > "$work/up.out" 2> "$work/up.log" & system=$!
+    "$(program brainops)" up --data "$work/data" --models "$models" --http "127.0.0.1:$gateway" > "$work/up.out" 2> "$work/up.log" & system=$!
 for _ in $(seq 600); do
     grep -q '^BrainOps is up' "$work/up.out" && break
     kill -0 "$system" || { cat "$work/up.out" "$work/up.log" >&2; exit 1; }

@@ -73,11 +73,13 @@ def store(client, name, sessions):
 def embedded(client, name, sessions):
     """Waits until the last turn, and so those before it, is found by its vector."""
     text = sessions[-1][1][-1][2]
-    while True:
+    late = time.monotonic() + 300
+    while time.monotonic() < late:
         found = client.post("/v1/memory/search", {"query": text, "scope": {"user": name}, "explain": True, "top_k": 100})
         if any(hit["text"] == text and hit["explain"]["cosine"] is not None for hit in found["hits"]):
             return
         time.sleep(0.1)
+    sys.exit("the turns do not get their vectors: does the system embed?")
 
 
 def measured(found, evidence):
