@@ -171,4 +171,10 @@ ids! {
     MessageId = "message";
     /// Something remembered.
     MemoryId = "memory";
+    /// Documents that belong together.
+    CollectionId = "collection";
+    /// Something that was uploaded to be found.
+    DocumentId = "document";
+    /// A part of a document.
+    ChunkId = "chunk";
 }

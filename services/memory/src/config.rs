@@ -21,6 +21,8 @@ pub struct Config {
     pub identity: IdentitySettings,
     pub embedding: Option<EmbeddingSettings>,
     pub vectors: VectorSettings,
+    /// The program that reads documents; this one when there is none.
+    pub extractor: Option<PathBuf>,
 }
 
 /// How texts become vectors. Without it, recall goes by words alone.
@@ -92,6 +94,10 @@ impl Settings for Config {
             identity: Settings::read(env),
             embedding: embedding(env),
             vectors: Settings::read(env),
+            extractor: env.optional(
+                "BRAINOPS_MEMORY_EXTRACTOR",
+                "Program that is started to read a document, with `extract-document` as its only argument; the running one when absent.",
+            ),
         }
     }
 }

@@ -7,6 +7,7 @@ mod config;
 pub mod documents;
 pub mod domain;
 mod error;
+mod extractor;
 mod jobs;
 mod lexicons;
 mod metrics;
@@ -27,6 +28,8 @@ use kit::{Boot, ErrorCode, HttpOptions, Running, Service, http::codes};
 use moka::sync::Cache;
 use utoipa::OpenApi as _;
 
+pub use extractor::{Extractor, extract_if_asked};
+
 use crate::{
     clients::embeddings::Embeddings,
     config::Config,
@@ -40,6 +43,9 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 
 /// Vectors of questions that are kept.
 const QUESTIONS: u64 = 10_000;
+
+/// Documents that are read at a time.
+const READERS: usize = 2;
 
 /// The memory service.
 pub struct Memory;
@@ -79,6 +85,8 @@ impl Service for Memory {
             jobs::purge::purge(&state),
             revocations(&broker, Arc::clone(&verifier), auth, config.identity.credentials(&core)?),
         ];
+        let extractor = Extractor::new(config.extractor)?;
+        tasks.extend((0..READERS).map(|_| jobs::documents::documents(&state, extractor.clone())));
         if let Some(embedding) = embedding {
             tasks.push(jobs::embed::embed(&state, embedding.clone()));
             tasks.push(jobs::index::index(&state, embedding, config.vectors));
@@ -88,7 +96,7 @@ impl Service for Memory {
             verifier: Some(verifier),
             checks: vec![Arc::new(db), Arc::new(broker)],
             tasks,
-            http: HttpOptions::default(),
+            http: HttpOptions { body_limits: api::body_limits(), ..HttpOptions::default() },
             ..Running::new(move |routes| {
                 routes.app_data(data.clone());
                 api::routes(routes);

@@ -1,3 +1,3 @@
 fn main() -> std::process::ExitCode {
-    kit::main::<memory::Memory>()
+    memory::extract_if_asked().unwrap_or_else(kit::main::<memory::Memory>)
 }

@@ -12,6 +12,9 @@ const SERVICE: &str = "memory";
 static EMBEDDED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters("memory_texts_embedded_total", "Texts that got their vector, or were refused.", &["service", "outcome"])
 });
+static DOCUMENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters("memory_documents_total", "Documents that were read, or why they were not.", &["service", "outcome"])
+});
 static POINTS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauges("memory_vectors", "Vectors of all tenants, and how many of them a graph covers.", &["service", "state"])
 });
@@ -30,6 +33,11 @@ pub fn embedded_texts(count: usize) {
 
 pub fn refused_texts(count: usize) {
     EMBEDDED.with_label_values(&[SERVICE, "refused"]).inc_by(count as u64);
+}
+
+/// `outcome` is `indexed` or the word of a failure.
+pub fn document(outcome: &str) {
+    DOCUMENTS.with_label_values(&[SERVICE, outcome]).inc();
 }
 
 pub fn index_size(stats: Stats) {

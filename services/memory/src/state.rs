@@ -67,6 +67,8 @@ pub struct Signals {
     pub texts: Notify,
     /// Entries changed, or got their vectors.
     pub entries: Notify,
+    /// Documents wait to be read.
+    pub documents: Notify,
     active: RwLock<Option<EmbeddingModel>>,
 }
 

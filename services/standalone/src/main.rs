@@ -1,3 +1,3 @@
 fn main() -> std::process::ExitCode {
-    standalone::main()
+    memory::extract_if_asked().unwrap_or_else(standalone::main)
 }

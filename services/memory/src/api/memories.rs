@@ -1,6 +1,6 @@
 //! `/v1/memory/memories`: what is remembered.
 
-use actix_web::{HttpRequest, HttpResponse, web::Data};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Data};
 use contracts::MemoryId;
 use db::{
     idempotency::{Answer, Answered},
@@ -12,13 +12,21 @@ use kit::{
 };
 
 use super::{
-    dto::memories::{MemoryCreate, MemoryHistoryView, MemoryPatch, MemoryQuery, MemoryView},
+    dto::memories::{
+        MemoriesCreate, MemoriesView, MemoryCreate, MemoryHistoryView, MemoryPatch, MemoryQuery, MemoryView,
+        RememberedView,
+    },
     repeatable,
 };
 use crate::{
     app::{
-        add_memory::add_memory, delete_memory::delete_memory, get_memory::get_memory, list_memories::list_memories,
-        list_memory_history::list_memory_history, update_memory::update_memory,
+        add_memories::add_memories,
+        add_memory::{Remembered, add_memory},
+        delete_memory::delete_memory,
+        get_memory::get_memory,
+        list_memories::list_memories,
+        list_memory_history::list_memory_history,
+        update_memory::update_memory,
     },
     domain::{
         access::allow,
@@ -87,6 +95,41 @@ pub async fn create(
 fn created(memory: Memory) -> Result<Answer, serde_json::Error> {
     let view = MemoryView::from(memory);
     Answer::created(format!("/v1/memory/memories/{}", view.id), view.version, &view)
+}
+
+/// Remember several things, word for word.
+///
+/// All of them or none, each as if it were remembered alone.
+#[utoipa::path(post, path = "/v1/memory/memories/bulk", tag = "memories", operation_id = "add_memories",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; the same key returns the first answer for 24 hours")),
+    request_body = MemoriesCreate, responses(
+    (status = 201, description = "They are remembered", body = MemoriesView),
+    (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`insufficient_scope`, `not_yours`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`memory_not_found` (one that is superseded)", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 409, description = "`idempotency_in_flight`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`validation_failed`, `idempotency_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub async fn create_many(
+    state: Data<AppState>,
+    who: Principal,
+    key: IdempotencyKey,
+    body: ValidJson<MemoriesCreate>,
+    http: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let allowed = allow(&who).map_err(Error::from)?;
+    let request = repeatable(&who, "POST /v1/memory/memories/bulk", &key, &http);
+    let new = body.into_inner().into_parts(&allowed).map_err(Error::from)?;
+    let answered = add_memories(&state, &allowed, who.origin(&*state.clock), new, request, created_many).await?;
+    let Answered { answer, replayed } = answered;
+    Ok(stored_answer(answer.status, &answer.headers, answer.body, replayed))
+}
+
+/// The answer to several, as it is stored with its key.
+fn created_many(remembered: Vec<Remembered>) -> Result<Answer, serde_json::Error> {
+    let items = remembered.into_iter().map(RememberedView::from).collect();
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    Ok(Answer { status: StatusCode::CREATED.as_u16(), headers, body: serde_json::to_vec(&MemoriesView { items })? })
 }
 
 /// Read a memory.

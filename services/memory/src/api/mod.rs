@@ -1,22 +1,46 @@
 //! The route table and its OpenAPI document, nothing else.
 
+mod collections;
+mod context;
+mod documents;
 mod dto;
+mod forget;
 mod memories;
 mod messages;
 mod search;
 mod sessions;
+mod transfer;
+
+use std::time::Duration;
 
 use actix_web::{
     HttpRequest,
-    web::{self, ServiceConfig},
+    web::{self, PayloadConfig, ServiceConfig},
 };
 use db::idempotency::Request;
 use kit::{
     Principal,
-    http::{IdempotencyKey, body_hash},
+    http::{BodyLimit, IdempotencyKey, body_hash},
     openapi::Bearer,
 };
 use utoipa::OpenApi;
+
+use crate::domain::document::LARGEST;
+
+/// Largest body of an upload: base64 makes four characters of three bytes, and there is something beside it; in bytes.
+const UPLOAD: usize = LARGEST / 3 * 4 + (1 << 20);
+
+/// Largest body of an import, in bytes.
+const IMPORT: usize = 32 << 20;
+
+/// Until such a body must be there: so much in two minutes is a slow line.
+const UPLOAD_TIME: Duration = Duration::from_mins(2);
+
+/// Routes that take other bodies than the rest.
+pub fn body_limits() -> Vec<BodyLimit> {
+    let limit = |route: &'static str, bytes| BodyLimit { route: route.into(), bytes, timeout: UPLOAD_TIME };
+    vec![limit("/v1/memory/documents", UPLOAD), limit("/v1/memory/import", IMPORT)]
+}
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -42,6 +66,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::get().to(memories::list))
                 .route(web::post().to(memories::create)),
         )
+        .service(web::resource("/v1/memory/memories/bulk").route(web::post().to(memories::create_many)))
         .service(
             web::resource("/v1/memory/memories/{id}")
                 .route(web::get().to(memories::get))
@@ -49,7 +74,38 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::delete().to(memories::delete)),
         )
         .service(web::resource("/v1/memory/memories/{id}/history").route(web::get().to(memories::history)))
-        .service(web::resource("/v1/memory/search").route(web::post().to(search::run)));
+        .service(
+            web::resource("/v1/memory/collections")
+                .route(web::get().to(collections::list))
+                .route(web::post().to(collections::create)),
+        )
+        .service(
+            web::resource("/v1/memory/collections/{id}")
+                .route(web::get().to(collections::get))
+                .route(web::patch().to(collections::update))
+                .route(web::delete().to(collections::delete)),
+        )
+        .service(
+            web::resource("/v1/memory/documents")
+                .route(web::get().to(documents::list))
+                .route(web::post().to(documents::create)),
+        )
+        .service(
+            web::resource("/v1/memory/documents/{id}")
+                .route(web::get().to(documents::get))
+                .route(web::delete().to(documents::delete)),
+        )
+        .service(web::resource("/v1/memory/documents/{id}/reindex").route(web::post().to(documents::reindex)))
+        .service(web::resource("/v1/memory/documents/{id}/chunks").route(web::get().to(documents::chunks)))
+        .service(web::resource("/v1/memory/search").route(web::post().to(search::run)))
+        .service(web::resource("/v1/memory/context").route(web::post().to(context::build)))
+        .service(web::resource("/v1/memory/forget").route(web::post().to(forget::run)))
+        .service(web::resource("/v1/memory/export").route(web::get().to(transfer::take)))
+        .service(
+            web::resource("/v1/memory/import")
+                .app_data(PayloadConfig::new(IMPORT))
+                .route(web::post().to(transfer::bring)),
+        );
 }
 
 /// The request, if it brings a key by which it can be repeated.
@@ -75,11 +131,27 @@ fn repeatable(who: &Principal, route: &str, key: &IdempotencyKey, http: &HttpReq
         messages::append,
         memories::list,
         memories::create,
+        memories::create_many,
         memories::get,
         memories::update,
         memories::delete,
         memories::history,
-        search::run
+        collections::list,
+        collections::create,
+        collections::get,
+        collections::update,
+        collections::delete,
+        documents::list,
+        documents::create,
+        documents::get,
+        documents::delete,
+        documents::reindex,
+        documents::chunks,
+        search::run,
+        context::build,
+        forget::run,
+        transfer::take,
+        transfer::bring
     ),
     modifiers(&Bearer)
 )]

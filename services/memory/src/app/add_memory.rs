@@ -40,13 +40,21 @@ pub async fn add_memory(
         .tenant(allowed.org)
         .tx(move |conn| {
             idempotency::once(conn, request, |conn| {
-                let memory = remember(conn, &*ids, &allowed, &origin, new, &supersedes)?;
-                answer(memory).map_err(|error| Error::Db(error.into()))
+                let remembered = remember(conn, &*ids, &allowed, &origin, new, &supersedes)?;
+                answer(remembered.memory).map_err(|error| Error::Db(error.into()))
             })
         })
         .await?;
     state.signals.entries_changed();
     Ok(answered)
+}
+
+/// What is remembered.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    pub memory: Memory,
+    /// Not the same as before.
+    pub is_new: bool,
 }
 
 /// Adds a memory in this transaction, unless the same is remembered.
@@ -57,17 +65,17 @@ pub(super) fn remember(
     origin: &Origin,
     new: NewMemory,
     supersedes: &[MemoryId],
-) -> Result<Memory, Error> {
+) -> Result<Remembered, Error> {
     let (memory, added) = Memory::add(ids.new(), allowed.org, new, allowed.user, origin.at)?;
-    memories::lock_same(conn, &memory)?;
+    memories::lock_same(conn, memory.org, memory.text_hash())?;
     if let Some(same) = memories::find_same(conn, &memory)? {
-        return Ok(same);
+        return Ok(Remembered { memory: same, is_new: false });
     }
     memories::insert(conn, &memory)?;
     entries::put(conn, &[&memory.entry()])?;
     let (at, actor) = (origin.at, Some(allowed.user));
     let text = Some(memory.text.clone());
-    let turn = Turn { version: 1, change: Change::Added, old_text: None, new_text: text, actor, at };
+    let turn = Turn { version: 1, change: Change::Added, old_text: None, new_text: text, by: None, actor, at };
     memory_history::insert(conn, allowed.org, memory.id, &turn)?;
     outbox::append(conn, ids, origin, memory.version, &added)?;
     for id in supersedes {
@@ -77,9 +85,10 @@ pub(super) fn remember(
         memories::update(conn, &old)?;
         entries::put(conn, &[&old.entry()])?;
         let new_text = Some(memory.text.clone());
-        let turn = Turn { version: old.version, change: Change::Superseded, old_text: text, new_text, actor, at };
+        let by = Some(memory.id);
+        let turn = Turn { version: old.version, change: Change::Superseded, old_text: text, new_text, by, actor, at };
         memory_history::insert(conn, allowed.org, old.id, &turn)?;
         outbox::append(conn, ids, origin, old.version, &event)?;
     }
-    Ok(memory)
+    Ok(Remembered { memory, is_new: true })
 }

@@ -56,7 +56,8 @@ pub(super) fn forget_memories(
         let Some(memory) = memories::lock_in_org(conn, org, *id)? else { continue };
         memories::delete(conn, org, *id)?;
         let version = memory.version + 1;
-        let turn = Turn { version, change: Change::Forgotten, old_text: None, new_text: None, actor, at: origin.at };
+        let turn =
+            Turn { version, change: Change::Forgotten, old_text: None, new_text: None, by: None, actor, at: origin.at };
         memory_history::insert(conn, org, *id, &turn)?;
         let origin = contracts::Origin { org: Some(org), ..origin.clone() };
         outbox::append(conn, ids, &origin, version, &memory.forgotten(origin.at))?;

@@ -1,13 +1,16 @@
 //! Somebody has a conversation forgotten.
 
-use contracts::{MemoryId, MemorySessionId, Origin, memory::v1::MemoryForgotten};
-use db::outbox;
+use contracts::{MemorySessionId, Origin};
+use db::{diesel::PgConnection, outbox};
+use kit::Ids;
 
 use super::{delete_memory::forget_memories, get_session::locked};
 use crate::{
     domain::{
         access::{Allowed, Write},
         entry::EntryId,
+        filter::Reach,
+        session::Session,
     },
     error::Error,
     state::AppState,
@@ -34,23 +37,30 @@ pub async fn delete_session(
             if expected.is_some_and(|version| version != session.version) {
                 return Err(Error::VersionMismatch { current: session.version });
             }
-            let turns = messages::delete_of_session(conn, allowed.org, id)?;
-            let found: Vec<_> = turns.iter().map(|turn| EntryId(turn.uuid())).collect();
-            entries::forget(conn, allowed.org, &found, origin.at)?;
-            let derived: Vec<MemoryId> = memories::derived_from(conn, allowed.org, id, &turns)?;
-            forget_memories(conn, &*ids, &origin, allowed.org, &derived)?;
-            sessions::delete(conn, allowed.org, id)?;
-            let event = MemoryForgotten {
-                memory_id: id.to_string(),
-                organization_id: allowed.org.to_string(),
-                kind: "session".to_owned(),
-                entries: i64::try_from(found.len()).unwrap_or(i64::MAX),
-                forgotten_at: Some(origin.at.into()),
-            };
-            outbox::append(conn, &*ids, &origin, session.version + 1, &event)?;
-            Ok(())
+            forget_session(conn, &*ids, &origin, allowed.reach, &session)
         })
         .await;
     state.signals.entries_changed();
     deleted
+}
+
+/// Forgets a session that this transaction has locked, for good.
+pub(super) fn forget_session(
+    conn: &mut PgConnection,
+    ids: &dyn Ids,
+    origin: &Origin,
+    reach: Reach,
+    session: &Session,
+) -> Result<(), Error> {
+    let (org, id) = (session.org, session.id);
+    let turns = messages::delete_of_session(conn, org, id)?;
+    let found: Vec<_> = turns.iter().map(|turn| EntryId(turn.uuid())).collect();
+    entries::forget(conn, org, &found, origin.at)?;
+    let derived = memories::derived_from(conn, org, reach, id, &turns)?;
+    forget_memories(conn, ids, origin, org, &derived)?;
+    memories::forget_sources(conn, org, reach, &turns, origin.at)?;
+    sessions::forget_summaries_of_forks(conn, org, id, origin.at)?;
+    sessions::delete(conn, org, id)?;
+    outbox::append(conn, ids, origin, session.version + 1, &session.forgotten(found.len(), origin.at))?;
+    Ok(())
 }

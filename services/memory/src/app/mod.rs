@@ -1,18 +1,35 @@
 //! Use cases: one file and one public function each.
 
+pub mod add_document;
+pub mod add_memories;
 pub mod add_memory;
 pub mod append_messages;
+pub mod build_context;
+pub mod create_collection;
 pub mod create_session;
+pub mod delete_collection;
+pub mod delete_document;
 pub mod delete_memory;
 pub mod delete_session;
 pub mod expire;
+pub mod export;
+pub mod forget;
 pub mod fork_session;
+pub mod get_collection;
+pub mod get_document;
 pub mod get_memory;
 pub mod get_session;
+pub mod import;
+pub mod index_document;
+pub mod list_chunks;
+pub mod list_collections;
+pub mod list_documents;
 pub mod list_memories;
 pub mod list_memory_history;
 pub mod list_messages;
 pub mod list_sessions;
+pub mod reindex_document;
 pub mod search;
+pub mod update_collection;
 pub mod update_memory;
 pub mod update_session;

@@ -40,6 +40,7 @@ pub async fn update_memory(
                 change: Change::Updated,
                 old_text,
                 new_text: Some(memory.text.clone()),
+                by: None,
                 actor: Some(allowed.user),
                 at: origin.at,
             };

@@ -137,17 +137,22 @@ impl Memory {
             updated_at: now,
         };
         memory.check()?;
-        let event = MemoryAdded {
-            memory_id: id.to_string(),
-            organization_id: org.to_string(),
-            subject: memory.belonging.subject.clone(),
-            agent: memory.belonging.agent.clone(),
-            session_id: memory.session.map(|id| id.to_string()),
-            project_id: memory.belonging.project.map(|id| id.to_string()),
-            source: memory.source.as_str().to_owned(),
-            added_at: Some(now.into()),
-        };
+        let event = memory.added();
         Ok((memory, event))
+    }
+
+    /// The fact that it is remembered.
+    pub fn added(&self) -> MemoryAdded {
+        MemoryAdded {
+            memory_id: self.id.to_string(),
+            organization_id: self.org.to_string(),
+            subject: self.belonging.subject.clone(),
+            agent: self.belonging.agent.clone(),
+            session_id: self.session.map(|id| id.to_string()),
+            project_id: self.belonging.project.map(|id| id.to_string()),
+            source: self.source.as_str().to_owned(),
+            added_at: Some(self.created_at.into()),
+        }
     }
 
     fn check(&self) -> Result<(), EndsBeforeItBegins> {
@@ -261,18 +266,25 @@ pub struct Turn {
     /// `None` when there was none, or it is forgotten.
     pub old_text: Option<String>,
     pub new_text: Option<String>,
+    /// The memory that holds instead, whose text `new_text` is then.
+    pub by: Option<MemoryId>,
     /// Who did it; `None` for the system.
     pub actor: Option<UserId>,
     pub at: DateTime<Utc>,
 }
 
 impl Memory {
-    /// Of the text without differences of case, space and final punctuation, by which the same memory is known.
+    /// By which the same memory is known.
     pub fn text_hash(&self) -> [u8; 32] {
-        let plain: Vec<_> = self.text.split_whitespace().collect();
-        let plain = plain.join(" ").to_lowercase();
-        *blake3::hash(plain.trim_end_matches(['.', '!']).as_bytes()).as_bytes()
+        text_hash(&self.text)
     }
+}
+
+/// Of a text without differences of case, space and final punctuation.
+pub fn text_hash(text: &str) -> [u8; 32] {
+    let plain: Vec<_> = text.split_whitespace().collect();
+    let plain = plain.join(" ").to_lowercase();
+    *blake3::hash(plain.trim_end_matches(['.', '!']).as_bytes()).as_bytes()
 }
 
 /// Which memories are listed. All conditions hold at once.

@@ -36,7 +36,7 @@ impl Role {
     }
 
     /// Whether its turns can be found: what people and models say to each other, not instructions and the output of tools.
-    const fn is_talk(self) -> bool {
+    pub const fn is_talk(self) -> bool {
         matches!(self, Self::User | Self::Assistant)
     }
 }
@@ -122,16 +122,9 @@ impl Session {
         self.updated_at = now;
         // Instructions, calls of tools and their output do not come between a question and its answer.
         if entry.is_some() {
-            self.last = Some(LastTurn { speaker: message.speaker(), asked: asked(&message.content), at: now });
+            self.last = Some(message.as_last(asked));
         }
-        let event = MessageStored {
-            message_id: message.id.to_string(),
-            organization_id: self.org.to_string(),
-            session_id: self.id.to_string(),
-            position: message.position,
-            role: message.role.as_str().to_owned(),
-            stored_at: Some(now.into()),
-        };
+        let event = message.stored();
         Added { message, entry, event }
     }
 }
@@ -142,7 +135,25 @@ impl Message {
         self.author.clone().unwrap_or_else(|| self.role.as_str().to_owned())
     }
 
-    fn entry(&self, session: &Session) -> Option<Entry> {
+    /// What a turn after it may answer.
+    pub fn as_last(&self, asked: fn(&str) -> String) -> LastTurn {
+        LastTurn { speaker: self.speaker(), asked: asked(&self.content), at: self.stored_at }
+    }
+
+    /// The fact that it is stored.
+    pub fn stored(&self) -> MessageStored {
+        MessageStored {
+            message_id: self.id.to_string(),
+            organization_id: self.org.to_string(),
+            session_id: self.session.to_string(),
+            position: self.position,
+            role: self.role.as_str().to_owned(),
+            stored_at: Some(self.stored_at.into()),
+        }
+    }
+
+    /// How it is found after what was said last in the session; `None` for what is not talk or says nothing.
+    pub fn entry(&self, session: &Session) -> Option<Entry> {
         if !self.role.is_talk() || self.content.trim().is_empty() {
             return None;
         }

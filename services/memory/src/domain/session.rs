@@ -1,7 +1,10 @@
 //! A conversation.
 
 use chrono::{DateTime, Utc};
-use contracts::{MemorySessionId, OrgId, UserId, memory::v1::SessionStarted};
+use contracts::{
+    MemorySessionId, OrgId, UserId,
+    memory::v1::{MemoryForgotten, SessionStarted},
+};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -119,7 +122,29 @@ impl Session {
         (session, event)
     }
 
-    fn started(&self) -> SessionStarted {
+    /// Without some of its turns; `last` is what was said last in those that are left. What was made of all of them goes too.
+    pub fn forget_turns(mut self, count: usize, last: Option<LastTurn>, now: DateTime<Utc>) -> (Self, MemoryForgotten) {
+        self.summary = None;
+        self.last = last;
+        self.version += 1;
+        self.updated_at = now;
+        let event = self.forgotten(count, now);
+        (self, event)
+    }
+
+    /// The fact that it is gone, or some of its turns.
+    pub fn forgotten(&self, turns: usize, now: DateTime<Utc>) -> MemoryForgotten {
+        MemoryForgotten {
+            memory_id: self.id.to_string(),
+            organization_id: self.org.to_string(),
+            kind: "session".to_owned(),
+            entries: i64::try_from(turns).unwrap_or(i64::MAX),
+            forgotten_at: Some(now.into()),
+        }
+    }
+
+    /// The fact that it began.
+    pub fn started(&self) -> SessionStarted {
         SessionStarted {
             session_id: self.id.to_string(),
             organization_id: self.org.to_string(),

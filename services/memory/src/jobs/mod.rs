@@ -1,5 +1,6 @@
 //! Work beside the requests.
 
+pub mod documents;
 pub mod embed;
 pub mod index;
 pub mod purge;

@@ -1,7 +1,9 @@
 //! Rows of `entries`: what can be found.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
-use contracts::OrgId;
+use contracts::{MemorySessionId, OrgId};
 use db::{
     OfRows,
     diesel::{self, prelude::*, sql_query, sql_types},
@@ -165,4 +167,47 @@ pub fn find_all(conn: &mut PgConnection, org: OrgId, ids: &[EntryId]) -> QueryRe
         .select(Row::as_select())
         .load(conn)?;
     rows.into_iter().map(Entry::try_from).collect()
+}
+
+/// What these ids are the entries of, also of those that are gone.
+pub fn kinds(conn: &mut PgConnection, org: OrgId, ids: &[Uuid]) -> QueryResult<HashMap<Uuid, Kind>> {
+    let rows: Vec<(Uuid, String)> = entries::table
+        .filter(entries::org_id.eq(org.uuid()))
+        .filter(entries::id.eq_any(ids))
+        .select((entries::id, entries::kind))
+        .load(conn)?;
+    let kind = |(id, kind): (Uuid, String)| {
+        let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind);
+        Ok((id, kind.ok_or_else(|| unreadable("entries.kind"))?))
+    };
+    rows.into_iter().map(kind).collect()
+}
+
+/// Lets entries that were forgotten be found again, as [`put`] says next.
+pub fn revive(conn: &mut PgConnection, org: OrgId, ids: &[EntryId]) -> QueryResult<()> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    let rows = entries::table
+        .filter(entries::org_id.eq(org.uuid()))
+        .filter(entries::id.eq_any(ids))
+        .filter(entries::gone_at.is_not_null());
+    diesel::update(rows).set(entries::gone_at.eq(None::<DateTime<Utc>>)).execute(conn).map(drop)
+}
+
+#[derive(QueryableByName)]
+struct Answering {
+    #[diesel(sql_type = sql_types::Uuid)]
+    id: Uuid,
+}
+
+/// Turns of a session that answer one which was forgotten.
+pub fn answers_to_gone(conn: &mut PgConnection, org: OrgId, session: MemorySessionId) -> QueryResult<Vec<EntryId>> {
+    let rows: Vec<Answering> = sql_query(
+        "SELECT id FROM (SELECT id, reply_to, gone_at, lag(gone_at) OVER (ORDER BY position) AS before_gone_at \
+         FROM entries WHERE org_id = $1 AND session_id = $2 AND kind = 'message') AS turns \
+         WHERE gone_at IS NULL AND reply_to <> '' AND before_gone_at IS NOT NULL",
+    )
+    .bind::<sql_types::Uuid, _>(org.uuid())
+    .bind::<sql_types::Uuid, _>(session.uuid())
+    .load(conn)?;
+    Ok(rows.into_iter().map(|row| EntryId(row.id)).collect())
 }

@@ -1,16 +1,19 @@
 //! Rows of `memories`.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use contracts::{MemoryId, MemorySessionId, MessageId, OrgId, UserId};
 use db::diesel::{self, prelude::*};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{object, schema::memories, unreadable, within};
+use super::{object, reached, schema::memories, unreadable, within};
 use crate::domain::{
     filter::Reach,
     memory::{Memory, Source, Wanted},
     session::Belonging,
+    transfer,
 };
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -187,10 +190,11 @@ pub fn list_in_org(
     query.load(conn)?.into_iter().map(Memory::try_from).collect()
 }
 
-/// The memories of a session, and those that were taken from these turns and no others.
+/// The memories within reach that belong to a session, or were taken from these turns and no others.
 pub fn derived_from(
     conn: &mut PgConnection,
     org: OrgId,
+    reach: Reach,
     session: MemorySessionId,
     turns: &[MessageId],
 ) -> QueryResult<Vec<MemoryId>> {
@@ -200,6 +204,7 @@ pub fn derived_from(
         .and(memories::source_message_ids.is_contained_by(turns));
     let ids: Vec<Uuid> = memories::table
         .filter(memories::org_id.eq(org.uuid()))
+        .filter(within(reach))
         .filter(taken.or(memories::session_id.is_not_distinct_from(Some(session.uuid()))))
         .select(memories::id)
         .load(conn)?;
@@ -219,12 +224,86 @@ pub fn expired(conn: &mut PgConnection, now: DateTime<Utc>, limit: i64) -> Query
     Ok(rows.into_iter().map(|(org, id)| (OrgId::from_uuid(org), MemoryId::from_uuid(id))).collect())
 }
 
-/// Lets nobody else add the same to the organization until this transaction ends.
-pub fn lock_same(conn: &mut PgConnection, memory: &Memory) -> QueryResult<()> {
-    let hash = memory.text_hash();
+/// Lets nobody else add a text of this hash to the organization until this transaction ends.
+pub fn lock_same(conn: &mut PgConnection, org: OrgId, hash: [u8; 32]) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended('memory same ' || $1 || encode($2, 'hex'), 0))")
-        .bind::<diesel::sql_types::Text, _>(memory.org.to_string())
+        .bind::<diesel::sql_types::Text, _>(org.to_string())
         .bind::<diesel::sql_types::Bytea, _>(hash.to_vec())
         .execute(conn)
         .map(drop)
+}
+
+/// Takes turns that are gone from what the memories within reach say they were taken from.
+pub fn forget_sources(
+    conn: &mut PgConnection,
+    org: OrgId,
+    reach: Reach,
+    turns: &[MessageId],
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    let turns: Vec<_> = turns.iter().map(|turn| turn.uuid()).collect();
+    diesel::sql_query(format!(
+        "UPDATE memories m SET source_message_ids = \
+             ARRAY(SELECT id FROM unnest(m.source_message_ids) WITH ORDINALITY AS source (id, place) \
+                 WHERE id <> ALL($2) ORDER BY place), \
+             version = version + 1, updated_at = $3 \
+         WHERE org_id = $1 AND source_message_ids && $2 AND {}",
+        reached("subject", reach)
+    ))
+    .bind::<diesel::sql_types::Uuid, _>(org.uuid())
+    .bind::<diesel::sql_types::Array<diesel::sql_types::Uuid>, _>(turns)
+    .bind::<diesel::sql_types::Timestamptz, _>(now)
+    .execute(conn)
+    .map(drop)
+}
+
+pub fn insert_all(conn: &mut PgConnection, memories: &[Memory]) -> QueryResult<()> {
+    let rows: Vec<_> = memories.iter().map(Row::from).collect();
+    diesel::insert_into(memories::table).values(rows).execute(conn).map(drop)
+}
+
+/// Those of these memories that are there.
+pub fn find_all(conn: &mut PgConnection, org: OrgId, ids: &[Uuid]) -> QueryResult<HashMap<Uuid, Memory>> {
+    let rows: Vec<Row> = memories::table
+        .filter(memories::org_id.eq(org.uuid()))
+        .filter(memories::id.eq_any(ids))
+        .select(Row::as_select())
+        .load(conn)?;
+    rows.into_iter().map(|row| Ok((row.id, Memory::try_from(row)?))).collect()
+}
+
+/// The memories within reach that have not expired by `now`, after `after`, the oldest first, at most `limit`.
+pub fn export(
+    conn: &mut PgConnection,
+    org: OrgId,
+    reach: Reach,
+    wanted: &transfer::Wanted,
+    (now, after): (DateTime<Utc>, Option<After>),
+    limit: i64,
+) -> QueryResult<Vec<Memory>> {
+    let mut query = memories::table
+        .filter(memories::org_id.eq(org.uuid()))
+        .filter(within(reach))
+        .filter(memories::expires_at.is_null().or(memories::expires_at.gt(now)))
+        .select(Row::as_select())
+        .order((memories::created_at, memories::id))
+        .limit(limit)
+        .into_boxed();
+    if let Some(subject) = &wanted.subject {
+        query = query.filter(memories::subject.eq(subject));
+    }
+    if let Some(agent) = &wanted.agent {
+        query = query.filter(memories::agent.eq(agent));
+    }
+    if let Some(session) = wanted.session {
+        query = query.filter(memories::session_id.eq(session.uuid()));
+    }
+    if let Some(project) = wanted.project {
+        query = query.filter(memories::project_id.eq(project));
+    }
+    if let Some((at, id)) = after {
+        let same = memories::created_at.eq(at).and(memories::id.gt(id.uuid()));
+        query = query.filter(memories::created_at.gt(at).or(same));
+    }
+    query.load(conn)?.into_iter().map(Memory::try_from).collect()
 }

@@ -1,8 +1,13 @@
 //! Rows and queries. Row level security narrows every one of them to the organization of the transaction; whose a row is
 //! within the organization, the use cases ask of the row.
 
+pub mod chunks;
+pub mod collections;
+pub mod documents;
 pub mod entries;
 pub mod feed;
+pub mod forgetting;
+pub mod known;
 pub mod memories;
 pub mod memory_history;
 pub mod messages;
@@ -32,10 +37,16 @@ fn object(value: Value) -> Result<Map<String, Value>, Error> {
 
 /// Rows within reach, of a table with a `subject`. What names a member is a UUID.
 fn within(reach: Reach) -> SqlLiteral<Bool> {
+    sql(&reached("subject", reach))
+}
+
+/// The same condition in words, for a column that is called otherwise.
+fn reached(subject: &str, reach: Reach) -> String {
     match reach {
-        Reach::Own(user) => sql(&format!("(subject IS NULL OR subject = '{user}')")),
-        Reach::Applications(user) => sql(&format!(
-            "(subject IS NULL OR subject = '{user}' OR subject !~* '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$')"
-        )),
+        Reach::Own(user) => format!("({subject} IS NULL OR {subject} = '{user}')"),
+        Reach::Applications(user) => format!(
+            "({subject} IS NULL OR {subject} = '{user}' \
+             OR {subject} !~* '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$')"
+        ),
     }
 }

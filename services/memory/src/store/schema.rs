@@ -82,6 +82,68 @@ diesel::table! {
         new_text -> Nullable<Text>,
         actor_id -> Nullable<Uuid>,
         at -> Timestamptz,
+        superseded_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    collections (id) {
+        id -> Uuid,
+        org_id -> Uuid,
+        subject -> Nullable<Text>,
+        name -> Text,
+        description -> Nullable<Text>,
+        metadata -> Jsonb,
+        created_by -> Uuid,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    documents (id) {
+        id -> Uuid,
+        org_id -> Uuid,
+        collection_id -> Uuid,
+        subject -> Nullable<Text>,
+        name -> Text,
+        media_type -> Nullable<Text>,
+        format -> Text,
+        bytes -> Int8,
+        sha256 -> Bytea,
+        status -> Text,
+        error -> Nullable<Text>,
+        title -> Nullable<Text>,
+        chunk_count -> Int4,
+        tags -> Array<Text>,
+        metadata -> Jsonb,
+        revision -> Int4,
+        attempts -> Int4,
+        not_before -> Timestamptz,
+        created_by -> Uuid,
+        version -> Int8,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    document_contents (document_id) {
+        document_id -> Uuid,
+        org_id -> Uuid,
+        content -> Bytea,
+    }
+}
+
+diesel::table! {
+    chunks (id) {
+        id -> Uuid,
+        org_id -> Uuid,
+        document_id -> Uuid,
+        position -> Int8,
+        heading_path -> Array<Text>,
+        text -> Text,
     }
 }
 

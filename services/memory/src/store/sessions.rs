@@ -1,8 +1,15 @@
 //! Rows of `sessions`.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use contracts::{MemorySessionId, OrgId, UserId};
-use db::diesel::{self, prelude::*};
+use db::diesel::{
+    self,
+    prelude::*,
+    sql_query,
+    sql_types::{Timestamptz, Uuid as SqlUuid},
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -10,6 +17,7 @@ use super::{object, schema::sessions, within};
 use crate::domain::{
     filter::Reach,
     session::{Belonging, Fork, LastTurn, Session, Summary, Wanted},
+    transfer,
 };
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -152,6 +160,91 @@ pub fn list_in_org(
     if let Some((at, id)) = after {
         let same = sessions::created_at.eq(at).and(sessions::id.lt(id.uuid()));
         query = query.filter(sessions::created_at.lt(at).or(same));
+    }
+    query.load(conn)?.into_iter().map(Session::try_from).collect()
+}
+
+/// Takes the summaries from everything that branched off from a session, also from its branches: they may be about its
+/// turns.
+pub fn forget_summaries_of_forks(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: MemorySessionId,
+    now: DateTime<Utc>,
+) -> QueryResult<()> {
+    sql_query(
+        "WITH RECURSIVE forks AS (SELECT id FROM sessions WHERE org_id = $1 AND forked_from = $2 \
+         UNION SELECT s.id FROM sessions s JOIN forks f ON s.forked_from = f.id WHERE s.org_id = $1) \
+         UPDATE sessions SET summary = NULL, summarized_to = 0, version = version + 1, updated_at = $3 \
+         WHERE org_id = $1 AND id IN (SELECT id FROM forks) AND summary IS NOT NULL",
+    )
+    .bind::<SqlUuid, _>(org.uuid())
+    .bind::<SqlUuid, _>(id.uuid())
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)
+    .map(drop)
+}
+
+pub fn insert_all(conn: &mut PgConnection, sessions: &[Session]) -> QueryResult<()> {
+    let rows: Vec<_> = sessions.iter().map(Row::from).collect();
+    diesel::insert_into(sessions::table).values(rows).execute(conn).map(drop)
+}
+
+/// Those of these sessions that are there.
+pub fn find_all(conn: &mut PgConnection, org: OrgId, ids: &[Uuid]) -> QueryResult<HashMap<Uuid, Session>> {
+    let rows: Vec<Row> = sessions::table
+        .filter(sessions::org_id.eq(org.uuid()))
+        .filter(sessions::id.eq_any(ids))
+        .select(Row::as_select())
+        .load(conn)?;
+    rows.into_iter().map(|row| Ok((row.id, Session::try_from(row)?))).collect()
+}
+
+/// Sessions that clients call one of these names: whose they are, and the name.
+pub fn external_ids(
+    conn: &mut PgConnection,
+    org: OrgId,
+    names: &[String],
+) -> QueryResult<HashSet<(Option<String>, String)>> {
+    let rows: Vec<(Option<String>, Option<String>)> = sessions::table
+        .filter(sessions::org_id.eq(org.uuid()))
+        .filter(sessions::external_id.eq_any(names))
+        .select((sessions::subject, sessions::external_id))
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(|(subject, name)| Some((subject, name?))).collect())
+}
+
+/// The sessions within reach after `after`, the oldest first, at most `limit`.
+pub fn export(
+    conn: &mut PgConnection,
+    org: OrgId,
+    reach: Reach,
+    wanted: &transfer::Wanted,
+    after: Option<After>,
+    limit: i64,
+) -> QueryResult<Vec<Session>> {
+    let mut query = sessions::table
+        .filter(sessions::org_id.eq(org.uuid()))
+        .filter(within(reach))
+        .select(Row::as_select())
+        .order((sessions::created_at, sessions::id))
+        .limit(limit)
+        .into_boxed();
+    if let Some(subject) = &wanted.subject {
+        query = query.filter(sessions::subject.eq(subject));
+    }
+    if let Some(agent) = &wanted.agent {
+        query = query.filter(sessions::agent.eq(agent));
+    }
+    if let Some(session) = wanted.session {
+        query = query.filter(sessions::id.eq(session.uuid()));
+    }
+    if let Some(project) = wanted.project {
+        query = query.filter(sessions::project_id.eq(project));
+    }
+    if let Some((at, id)) = after {
+        let same = sessions::created_at.eq(at).and(sessions::id.gt(id.uuid()));
+        query = query.filter(sessions::created_at.gt(at).or(same));
     }
     query.load(conn)?.into_iter().map(Session::try_from).collect()
 }

@@ -80,10 +80,93 @@ const MATRIX: &[Row] = &[
         roles: [200; 4],
         stranger: 200,
     },
+    Row { method: "GET", path: "/v1/memory/collections", body: || None, roles: [200; 4], stranger: 200 },
+    Row {
+        method: "POST",
+        path: "/v1/memory/collections",
+        body: || Some(json!({"name": "Manuals"})),
+        roles: [403, 201, 201, 201],
+        stranger: 201,
+    },
+    Row { method: "GET", path: "/v1/memory/collections/{collection}", body: || None, roles: [200; 4], stranger: 404 },
+    Row {
+        method: "PATCH",
+        path: "/v1/memory/collections/{collection}",
+        body: || Some(json!({"name": "Other"})),
+        roles: [403, 200, 200, 200],
+        stranger: 404,
+    },
+    Row { method: "GET", path: "/v1/memory/documents", body: || None, roles: [200; 4], stranger: 200 },
+    Row {
+        method: "POST",
+        path: "/v1/memory/documents",
+        body: || Some(json!({"collection_id": "01890a5d-ac99-7000-8000-0000000000ff", "name": "a.txt", "text": "x"})),
+        roles: [403, 404, 404, 404],
+        stranger: 404,
+    },
+    Row { method: "GET", path: "/v1/memory/documents/{document}", body: || None, roles: [200; 4], stranger: 404 },
+    Row {
+        method: "POST",
+        path: "/v1/memory/documents/{document}/reindex",
+        body: || Some(json!({})),
+        roles: [403, 202, 202, 202],
+        stranger: 404,
+    },
+    Row {
+        method: "GET",
+        path: "/v1/memory/documents/{document}/chunks",
+        body: || None,
+        roles: [200; 4],
+        stranger: 404,
+    },
+    Row {
+        method: "POST",
+        path: "/v1/memory/memories/bulk",
+        body: || Some(json!({"memories": [{"text": "Likes milk", "user": null}]})),
+        roles: [403, 201, 201, 201],
+        stranger: 201,
+    },
+    Row {
+        method: "POST",
+        path: "/v1/memory/context",
+        body: || Some(json!({"query": "tea", "scope": {"organization": true}})),
+        roles: [200; 4],
+        stranger: 200,
+    },
+    Row {
+        method: "POST",
+        path: "/v1/memory/forget",
+        body: || Some(json!({"scope": {"agent": "nobody"}})),
+        roles: [403, 200, 200, 200],
+        stranger: 200,
+    },
+    Row { method: "GET", path: "/v1/memory/export", body: || None, roles: [200; 4], stranger: 200 },
+    // Whoever may import is told that this is no file of lines.
+    Row {
+        method: "POST",
+        path: "/v1/memory/import",
+        body: || Some(json!({})),
+        roles: [403, 415, 415, 415],
+        stranger: 415,
+    },
     // Last, because they take away what the others look at.
     Row {
         method: "DELETE",
         path: "/v1/memory/memories/{memory}",
+        body: || None,
+        roles: [403, 204, 204, 204],
+        stranger: 204,
+    },
+    Row {
+        method: "DELETE",
+        path: "/v1/memory/documents/{document}",
+        body: || None,
+        roles: [403, 204, 204, 204],
+        stranger: 204,
+    },
+    Row {
+        method: "DELETE",
+        path: "/v1/memory/collections/{collection}",
         body: || None,
         roles: [403, 204, 204, 204],
         stranger: 204,
@@ -99,7 +182,13 @@ const MATRIX: &[Row] = &[
 
 #[test]
 fn no_route_is_left_out() {
-    let path = |row: &Row| row.path.replace("{session}", "{id}").replace("{memory}", "{id}");
+    let path = |row: &Row| {
+        row.path
+            .replace("{session}", "{id}")
+            .replace("{memory}", "{id}")
+            .replace("{collection}", "{id}")
+            .replace("{document}", "{id}")
+    };
     let mut rows: Vec<_> = MATRIX.iter().map(|row| Operation { method: row.method, path: path(row) }).collect();
     rows.sort();
     assert_eq!(rows, operations::<Memory>());
@@ -119,8 +208,11 @@ async fn the_matrix_holds() {
     // Shared, so that roles alone decide.
     let session = stage.session(&owner, &json!({"user": null})).await;
     let memory = stage.remember(&owner, "Likes coffee", &json!({"user": null})).await;
+    let collection = stage.collection(&owner, "Handbooks", &json!({"user": null})).await;
+    let document = stage.indexed_text(&owner, &collection, "The lamp is red").await;
     for row in MATRIX {
         let path = row.path.replace("/v1/memory/sessions/{session}", &session).replace("{memory}", &memory);
+        let path = path.replace("/v1/memory/documents/{document}", &document).replace("{collection}", &collection);
         let method = Method::from_bytes(row.method.as_bytes()).unwrap();
         let body = (row.body)();
         let nobody = app.send(method.clone(), &path, None, body.as_ref()).await;

@@ -3,6 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test says so when it fails")]
 
 mod access;
+mod bulk;
+mod collections;
+mod context;
+mod documents;
+mod forget;
+mod interruptions;
 mod memories;
 mod messages;
 mod migrations;
@@ -12,3 +18,4 @@ mod row_level_security;
 mod search;
 mod sessions;
 mod support;
+mod transfer;

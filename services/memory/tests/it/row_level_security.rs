@@ -30,12 +30,23 @@ async fn each_role_sees_what_is_its_own() {
         let session = stage.session(who, &json!({})).await;
         stage.say(&session, who, &["Hello there"]).await;
         stage.remember(who, "Likes tea", &json!({})).await;
-        stage.embedded(who, &["Hello there", "Likes tea"]).await;
+        let collection = stage.collection(who, "Odds", &json!({})).await;
+        stage.indexed_text(who, &collection, "The lamp is red").await;
+        stage.embedded(who, &["Hello there", "Likes tea", "The lamp is red"]).await;
     }
     let url = stage.app.db.app_url();
-    for (table, own) in
-        [("sessions", 1), ("messages", 1), ("memories", 1), ("memory_history", 1), ("entries", 2), ("vectors", 2)]
-    {
+    for (table, own) in [
+        ("sessions", 1),
+        ("messages", 1),
+        ("memories", 1),
+        ("memory_history", 1),
+        ("collections", 1),
+        ("documents", 1),
+        ("document_contents", 1),
+        ("chunks", 1),
+        ("entries", 3),
+        ("vectors", 3),
+    ] {
         let sql = format!("SELECT count(*) FROM {table}");
         assert_eq!(psql(&url, None, &sql).as_deref(), Ok("0"), "{table} without a tenant");
         for who in [&ann, &bob] {
@@ -53,6 +64,8 @@ async fn each_role_sees_what_is_its_own() {
         (format!("UPDATE entries SET org_id = '{}'", bob.org), "row-level security"),
         ("UPDATE messages SET content = 'x'".to_owned(), "permission denied"),
         ("UPDATE vectors SET revision = 9".to_owned(), "permission denied"),
+        ("UPDATE document_contents SET content = 'x'".to_owned(), "permission denied"),
+        ("UPDATE chunks SET text = 'x'".to_owned(), "permission denied"),
         ("UPDATE spaces SET state = 'retired'".to_owned(), "permission denied"),
         ("ALTER TABLE entries DISABLE ROW LEVEL SECURITY".to_owned(), "must be owner"),
     ] {

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use db::diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 use memory::Memory;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::{Actor, Answer, TestApp, TestAppBuilder, providers::FakeProvider};
 use tokio::time::{Instant, sleep};
+
+/// The program that reads documents; the running one is that of the tests.
+pub const EXTRACTOR: &str = env!("CARGO_BIN_EXE_memory");
 
 /// The service with an embedding server and a directory for its index.
 pub struct Stage {
@@ -29,7 +34,8 @@ impl Stage {
             .env("BRAINOPS_EMBEDDINGS_KEY", FakeProvider::KEY)
             .env("BRAINOPS_EMBEDDINGS_MODEL", "text-embedding-3-small")
             .env("BRAINOPS_VECTORS_DIR", directory.path().to_str().unwrap())
-            .env("BRAINOPS_VECTORS_COMMIT_INTERVAL_MS", "100");
+            .env("BRAINOPS_VECTORS_COMMIT_INTERVAL_MS", "100")
+            .env("BRAINOPS_MEMORY_EXTRACTOR", EXTRACTOR);
         Self { app: more(app).start().await, embeddings, directory }
     }
 
@@ -53,6 +59,50 @@ impl Stage {
         let made: Value =
             self.app.post("/v1/memory/memories", who, &merged(&json!({ "text": text }), more)).await.json(201);
         made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Makes a collection; gives its id.
+    pub async fn collection(&self, who: &Actor, name: &str, more: &Value) -> String {
+        let body = merged(&json!({ "name": name }), more);
+        let made: Value = self.app.post("/v1/memory/collections", who, &body).await.json(201);
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Uploads a document.
+    pub async fn upload(&self, who: &Actor, collection: &str, name: &str, content: &[u8], more: &Value) -> Answer {
+        let body = json!({"collection_id": collection, "name": name, "content_base64": STANDARD.encode(content)});
+        self.app.post("/v1/memory/documents", who, &merged(&body, more)).await
+    }
+
+    /// Waits until a document is read; gives it as it is then.
+    pub async fn indexed(&self, who: &Actor, path: &str) -> Value {
+        let mut document = Value::Null;
+        eventually(&format!("{path} is read"), async || {
+            document = self.app.get(path, who).await.json(200);
+            document["status"] == "indexed" || document["status"] == "failed"
+        })
+        .await;
+        document
+    }
+
+    /// Uploads a text and waits until it is found; gives the document's path.
+    pub async fn indexed_text(&self, who: &Actor, collection: &str, text: &str) -> String {
+        let answer = self.upload(who, collection, "note.txt", text.as_bytes(), &json!({})).await;
+        answer.json::<Value>(202);
+        let path = answer.header("location").unwrap().to_owned();
+        assert_eq!(self.indexed(who, &path).await["status"], "indexed", "{text}");
+        path
+    }
+
+    /// How many documents, contents, chunks, entries with a text and vectors there are.
+    pub async fn rows_of_documents(&self) -> [i64; 5] {
+        let mut rows = [0; 5];
+        let tables = ["documents", "document_contents", "chunks", "entries WHERE text <> ''", "vectors"];
+        for (table, rows) in tables.into_iter().zip(&mut rows) {
+            let sql = format!("SELECT count(*) AS rows FROM memory.{table}");
+            *rows = self.app.db.admin(move |conn| sql_query(sql).get_result::<Count>(conn).unwrap().rows).await;
+        }
+        rows
     }
 
     /// Searches everything within reach.
@@ -85,6 +135,12 @@ impl Stage {
     pub async fn delete(&self, path: &str, who: &Actor) -> Answer {
         self.app.send(Method::DELETE, path, Some(&self.app.auth.token(who)), None).await
     }
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = sql_types::BigInt)]
+    rows: i64,
 }
 
 /// Asks until it is so.

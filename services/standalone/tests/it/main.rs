@@ -4,6 +4,7 @@
 mod bad_starts;
 mod commands;
 mod documentation;
+mod extraction;
 mod foreign_consumer;
 mod golden_path;
 mod kills;

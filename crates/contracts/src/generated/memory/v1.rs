@@ -92,7 +92,48 @@ pub struct MemorySuperseded {
     #[prost(message, optional, tag = "4")]
     pub valid_to: ::core::option::Option<crate::Timestamp>,
 }
-/// A memory, a conversation or a document was forgotten: its text is gone from everything that we keep.
+/// A collection of documents was made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CollectionCreated {
+    /// The collection.
+    #[prost(string, tag = "1")]
+    pub collection_id: ::prost::alloc::string::String,
+    /// The organization it belongs to.
+    #[prost(string, tag = "2")]
+    pub organization_id: ::prost::alloc::string::String,
+    /// Whose it is: the id of a member, or a name that an application gives its users; absent when the organization shares it.
+    #[prost(string, optional, tag = "3")]
+    pub subject: ::core::option::Option<::prost::alloc::string::String>,
+    /// When it was made.
+    #[prost(message, optional, tag = "4")]
+    pub created_at: ::core::option::Option<crate::Timestamp>,
+}
+/// A document was read and can be found from now on, in place of what an earlier revision said.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DocumentIndexed {
+    /// The document.
+    #[prost(string, tag = "1")]
+    pub document_id: ::prost::alloc::string::String,
+    /// The organization it belongs to.
+    #[prost(string, tag = "2")]
+    pub organization_id: ::prost::alloc::string::String,
+    /// The collection it is in.
+    #[prost(string, tag = "3")]
+    pub collection_id: ::prost::alloc::string::String,
+    /// Whose it is, as its collection says; absent when the organization shares it.
+    #[prost(string, optional, tag = "4")]
+    pub subject: ::core::option::Option<::prost::alloc::string::String>,
+    /// How often it was to be indexed.
+    #[prost(int32, tag = "5")]
+    pub revision: i32,
+    /// In how many chunks it can be found.
+    #[prost(int32, tag = "6")]
+    pub chunks: i32,
+    /// When.
+    #[prost(message, optional, tag = "7")]
+    pub indexed_at: ::core::option::Option<crate::Timestamp>,
+}
+/// A memory, a conversation, a document or a collection was forgotten: its text is gone from everything that we keep.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MemoryForgotten {
     /// What was forgotten.
@@ -101,10 +142,11 @@ pub struct MemoryForgotten {
     /// The organization it belonged to.
     #[prost(string, tag = "2")]
     pub organization_id: ::prost::alloc::string::String,
-    /// What it was: `memory`, `session`, `document`.
+    /// What it was: `memory`, `session`, `document`, `collection` (with its documents).
     #[prost(string, tag = "3")]
     pub kind: ::prost::alloc::string::String,
-    /// How many entries that could be found went with it: turns of a session, chunks of a document, or the memory itself.
+    /// How many entries that could be found went with it: turns of a session, chunks of a document or of
+    /// all documents of a collection, or the memory itself.
     #[prost(int64, tag = "4")]
     pub entries: i64,
     /// When.
@@ -112,6 +154,360 @@ pub struct MemoryForgotten {
     pub forgotten_at: ::core::option::Option<crate::Timestamp>,
 }
 
+impl serde::Serialize for CollectionCreated {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("brainops.memory.v1.CollectionCreated", len)?;
+        if true {
+            struct_ser.serialize_field("collection_id", &self.collection_id)?;
+        }
+        if true {
+            struct_ser.serialize_field("organization_id", &self.organization_id)?;
+        }
+        if let Some(v) = self.subject.as_ref() {
+            struct_ser.serialize_field("subject", v)?;
+        }
+        if let Some(v) = self.created_at.as_ref() {
+            struct_ser.serialize_field("created_at", v)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for CollectionCreated {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "collection_id",
+            "collectionId",
+            "organization_id",
+            "organizationId",
+            "subject",
+            "created_at",
+            "createdAt",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            CollectionId,
+            OrganizationId,
+            Subject,
+            CreatedAt,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "collectionId" | "collection_id" => Ok(GeneratedField::CollectionId),
+                            "organizationId" | "organization_id" => Ok(GeneratedField::OrganizationId),
+                            "subject" => Ok(GeneratedField::Subject),
+                            "createdAt" | "created_at" => Ok(GeneratedField::CreatedAt),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = CollectionCreated;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct brainops.memory.v1.CollectionCreated")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<CollectionCreated, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut collection_id__ = None;
+                let mut organization_id__ = None;
+                let mut subject__ = None;
+                let mut created_at__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::CollectionId => {
+                            if collection_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("collectionId"));
+                            }
+                            collection_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::OrganizationId => {
+                            if organization_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("organizationId"));
+                            }
+                            organization_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Subject => {
+                            if subject__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("subject"));
+                            }
+                            subject__ = map_.next_value()?;
+                        }
+                        GeneratedField::CreatedAt => {
+                            if created_at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("createdAt"));
+                            }
+                            created_at__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(CollectionCreated {
+                    collection_id: collection_id__.unwrap_or_default(),
+                    organization_id: organization_id__.unwrap_or_default(),
+                    subject: subject__,
+                    created_at: created_at__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("brainops.memory.v1.CollectionCreated", FIELDS, GeneratedVisitor)
+    }
+}
+impl serde::Serialize for DocumentIndexed {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("brainops.memory.v1.DocumentIndexed", len)?;
+        if true {
+            struct_ser.serialize_field("document_id", &self.document_id)?;
+        }
+        if true {
+            struct_ser.serialize_field("organization_id", &self.organization_id)?;
+        }
+        if true {
+            struct_ser.serialize_field("collection_id", &self.collection_id)?;
+        }
+        if let Some(v) = self.subject.as_ref() {
+            struct_ser.serialize_field("subject", v)?;
+        }
+        if true {
+            struct_ser.serialize_field("revision", &self.revision)?;
+        }
+        if true {
+            struct_ser.serialize_field("chunks", &self.chunks)?;
+        }
+        if let Some(v) = self.indexed_at.as_ref() {
+            struct_ser.serialize_field("indexed_at", v)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for DocumentIndexed {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "document_id",
+            "documentId",
+            "organization_id",
+            "organizationId",
+            "collection_id",
+            "collectionId",
+            "subject",
+            "revision",
+            "chunks",
+            "indexed_at",
+            "indexedAt",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            DocumentId,
+            OrganizationId,
+            CollectionId,
+            Subject,
+            Revision,
+            Chunks,
+            IndexedAt,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "documentId" | "document_id" => Ok(GeneratedField::DocumentId),
+                            "organizationId" | "organization_id" => Ok(GeneratedField::OrganizationId),
+                            "collectionId" | "collection_id" => Ok(GeneratedField::CollectionId),
+                            "subject" => Ok(GeneratedField::Subject),
+                            "revision" => Ok(GeneratedField::Revision),
+                            "chunks" => Ok(GeneratedField::Chunks),
+                            "indexedAt" | "indexed_at" => Ok(GeneratedField::IndexedAt),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = DocumentIndexed;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct brainops.memory.v1.DocumentIndexed")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<DocumentIndexed, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut document_id__ = None;
+                let mut organization_id__ = None;
+                let mut collection_id__ = None;
+                let mut subject__ = None;
+                let mut revision__ = None;
+                let mut chunks__ = None;
+                let mut indexed_at__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::DocumentId => {
+                            if document_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("documentId"));
+                            }
+                            document_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::OrganizationId => {
+                            if organization_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("organizationId"));
+                            }
+                            organization_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::CollectionId => {
+                            if collection_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("collectionId"));
+                            }
+                            collection_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::Subject => {
+                            if subject__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("subject"));
+                            }
+                            subject__ = map_.next_value()?;
+                        }
+                        GeneratedField::Revision => {
+                            if revision__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("revision"));
+                            }
+                            revision__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::Chunks => {
+                            if chunks__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("chunks"));
+                            }
+                            chunks__ = 
+                                Some(map_.next_value::<::pbjson::private::NumberDeserialize<_>>()?.0)
+                            ;
+                        }
+                        GeneratedField::IndexedAt => {
+                            if indexed_at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("indexedAt"));
+                            }
+                            indexed_at__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(DocumentIndexed {
+                    document_id: document_id__.unwrap_or_default(),
+                    organization_id: organization_id__.unwrap_or_default(),
+                    collection_id: collection_id__.unwrap_or_default(),
+                    subject: subject__,
+                    revision: revision__.unwrap_or_default(),
+                    chunks: chunks__.unwrap_or_default(),
+                    indexed_at: indexed_at__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("brainops.memory.v1.DocumentIndexed", FIELDS, GeneratedVisitor)
+    }
+}
 impl serde::Serialize for MemoryAdded {
     #[allow(deprecated)]
     fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
@@ -1076,6 +1472,24 @@ impl crate::Event for MemorySuperseded {
 
     fn subject(&self) -> &str {
         &self.memory_id
+    }
+}
+impl crate::Event for CollectionCreated {
+    const TYPE: &'static str = "brainops.memory.collection_created.v1";
+    const SERVICE: &'static str = "memory";
+    const AGGREGATE: &'static str = "collection";
+
+    fn subject(&self) -> &str {
+        &self.collection_id
+    }
+}
+impl crate::Event for DocumentIndexed {
+    const TYPE: &'static str = "brainops.memory.document_indexed.v1";
+    const SERVICE: &'static str = "memory";
+    const AGGREGATE: &'static str = "document";
+
+    fn subject(&self) -> &str {
+        &self.document_id
     }
 }
 impl crate::Event for MemoryForgotten {

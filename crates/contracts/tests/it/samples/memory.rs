@@ -8,6 +8,8 @@ const SESSION: &str = "01890a5d-ac99-7000-8000-0000000000c1";
 const MESSAGE: &str = "01890a5d-ac99-7000-8000-0000000000c2";
 const MEMORY: &str = "01890a5d-ac99-7000-8000-0000000000c3";
 const NEWER: &str = "01890a5d-ac99-7000-8000-0000000000c4";
+const COLLECTION: &str = "01890a5d-ac99-7000-8000-0000000000c5";
+const DOCUMENT: &str = "01890a5d-ac99-7000-8000-0000000000c6";
 const PARENT: &str = "01890a5d-ac99-7000-8000-0000000000c5";
 const PROJECT: &str = "01890a5d-ac99-7000-8000-0000000000c6";
 
@@ -45,6 +47,21 @@ pub fn all() -> Vec<Sample> {
             organization_id: s(ORG),
             superseded_by_memory_id: Some(s(NEWER)),
             valid_to: at(9),
+        }),
+        sample(&memory::CollectionCreated {
+            collection_id: s(COLLECTION),
+            organization_id: s(ORG),
+            subject: Some(s(USER)),
+            created_at: at(8),
+        }),
+        sample(&memory::DocumentIndexed {
+            document_id: s(DOCUMENT),
+            organization_id: s(ORG),
+            collection_id: s(COLLECTION),
+            subject: Some(s(USER)),
+            revision: 2,
+            chunks: 62,
+            indexed_at: at(9),
         }),
         sample(&memory::MemoryForgotten {
             memory_id: s(MEMORY),

@@ -11,6 +11,7 @@ use validator::{Validate, ValidationError};
 
 use super::{a_label, a_patched_label, check, named, owner, some_metadata, some_tags};
 use crate::{
+    app::add_memory::Remembered,
     domain::{
         access::{Allowed, Read, Refused, Write},
         memory::{Change, Memory, MemoryChange, NewMemory, Source, Turn, Wanted},
@@ -97,8 +98,62 @@ impl From<Memory> for MemoryView {
     }
 }
 
-/// Something to be remembered.
+/// Several things to be remembered, all of them or none.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemoriesCreate {
+    /// 1 to 100 memories.
+    #[schema(min_items = 1, max_items = 100)]
+    #[validate(length(min = 1, max = 100, message = "Give 1 to 100 memories."), nested)]
+    pub memories: Vec<MemoryCreate>,
+}
+
+impl MemoriesCreate {
+    /// Each with what it supersedes.
+    pub fn into_parts(self, allowed: &Allowed<Write>) -> Result<Vec<(NewMemory, Vec<MemoryId>)>, Refused> {
+        self.memories.into_iter().map(|memory| memory.into_parts(allowed)).collect()
+    }
+}
+
+/// What became of several memories.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MemoriesView {
+    /// One for each, in their order.
+    pub items: Vec<RememberedView>,
+}
+
+/// What became of one of several memories.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RememberedView {
+    /// The memory's id.
+    pub id: Uuid,
+    /// Whether it is remembered from now on, or was already.
+    pub outcome: Outcome,
+    /// The memory's version.
+    #[schema(example = 1)]
+    pub version: i64,
+}
+
+/// What became of something to be remembered.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is remembered from now on.
+    Added,
+    /// The same was remembered already.
+    Known,
+}
+
+impl From<Remembered> for RememberedView {
+    fn from(remembered: Remembered) -> Self {
+        let outcome = if remembered.is_new { Outcome::Added } else { Outcome::Known };
+        Self { id: remembered.memory.id.uuid(), outcome, version: remembered.memory.version }
+    }
+}
+
+/// Something to be remembered.
+// Written as well as read, because `validator` keeps what it refuses.
+#[derive(Debug, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryCreate {
     /// Whose it is; yours when absent, the organization's when `null`. `me` is you.
@@ -309,11 +364,11 @@ fn certain() -> f32 {
     1.0
 }
 
-fn a_text(text: &str) -> Result<(), ValidationError> {
+pub(super) fn a_text(text: &str) -> Result<(), ValidationError> {
     let fine = text.chars().count() <= TEXT_CHARS && !text.trim().is_empty();
     check(fine, "length", "Give it 1 to 8000 characters, at least one of them visible.")
 }
 
-fn a_share(share: f32) -> Result<(), ValidationError> {
+pub(super) fn a_share(share: f32) -> Result<(), ValidationError> {
     check((0.0..=1.0).contains(&share), "range", "Give a number from 0 to 1.")
 }

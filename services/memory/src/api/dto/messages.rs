@@ -188,11 +188,11 @@ fn some_messages(messages: &[MessageCreate]) -> Result<(), ValidationError> {
     check((1..=MESSAGES).contains(&messages.len()), "length", "Give 1 to 100 turns.")
 }
 
-fn a_content(content: &str) -> Result<(), ValidationError> {
+pub(super) fn a_content(content: &str) -> Result<(), ValidationError> {
     check(content.len() <= CONTENT_BYTES, "length", "Give it at most 131072 bytes.")
 }
 
-fn some_tool_calls(calls: &Value) -> Result<(), ValidationError> {
+pub(super) fn some_tool_calls(calls: &Value) -> Result<(), ValidationError> {
     let fine = calls.as_array().is_some_and(|calls| !calls.is_empty() && calls.iter().all(Value::is_object));
     check(fine, "tool_calls", "Give a list of calls.")?;
     let bytes = serde_json::to_vec(calls).map_or(usize::MAX, |bytes| bytes.len());

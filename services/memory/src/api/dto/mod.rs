@@ -1,9 +1,14 @@
 //! What goes over the wire. Requests get their form here and their rules in `domain`.
 
+pub mod collections;
+pub mod context;
+pub mod documents;
+pub mod forget;
 pub mod memories;
 pub mod messages;
 pub mod search;
 pub mod sessions;
+pub mod transfer;
 
 use kit::http::Patch;
 use serde_json::{Map, Value};

@@ -182,7 +182,7 @@ impl SearchRequest {
     }
 }
 
-fn wanted(scope: ScopeView, filter: FilterView, allowed: &Allowed<Read>) -> Result<Wanted, Error> {
+pub(super) fn wanted(scope: ScopeView, filter: FilterView, allowed: &Allowed<Read>) -> Result<Wanted, Error> {
     let ScopeView { organization, user, agent, session_id: session, project_id: project, collections } = scope;
     let some = user.is_some() || agent.is_some() || session.is_some() || project.is_some() || !collections.is_empty();
     if !organization && !some {
@@ -372,7 +372,7 @@ fn pinned() -> f64 {
     0.1
 }
 
-fn a_question(text: &str) -> Result<(), ValidationError> {
+pub(super) fn a_question(text: &str) -> Result<(), ValidationError> {
     let fine = text.chars().count() <= QUESTION_CHARS && !text.trim().is_empty();
     check(fine, "length", "Give it 1 to 4000 characters, at least one of them visible.")
 }
@@ -381,7 +381,7 @@ fn a_share(share: f64) -> Result<(), ValidationError> {
     check((0.0..=1.0).contains(&share), "range", "Give a number from 0 to 1.")
 }
 
-fn scalars(metadata: &Map<String, Value>) -> Result<(), ValidationError> {
+pub(super) fn scalars(metadata: &Map<String, Value>) -> Result<(), ValidationError> {
     check(metadata.len() <= 32, "length", "Give at most 32 fields.")?;
     let fine = metadata.iter().all(|(key, value)| entry::metadata_label(key, value).is_some());
     check(fine, "scalar", "Give texts of up to 200 characters, numbers or booleans.")

@@ -194,7 +194,7 @@ impl SessionQuery {
     }
 }
 
-fn an_external_id(id: &str) -> Result<(), ValidationError> {
+pub(super) fn an_external_id(id: &str) -> Result<(), ValidationError> {
     let fine = (1..=255).contains(&id.chars().count()) && !id.chars().any(char::is_control);
     super::check(fine, "length", "Give it 1 to 255 characters, none of them a control character.")
 }

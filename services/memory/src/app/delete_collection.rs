@@ -1,0 +1,50 @@
+//! Somebody has a collection forgotten.
+
+use contracts::{CollectionId, Origin, memory::v1::MemoryForgotten};
+use db::outbox;
+
+use super::{delete_document::forget_chunks, get_collection::locked};
+use crate::{
+    domain::access::{Allowed, Write},
+    error::Error,
+    state::AppState,
+    store::{collections, documents},
+};
+
+/// Its documents go with it. One that is not there is no error.
+pub async fn delete_collection(
+    state: &AppState,
+    allowed: &Allowed<Write>,
+    origin: Origin,
+    id: CollectionId,
+    expected: Option<i64>,
+) -> Result<(), Error> {
+    let (allowed, ids) = (*allowed, state.ids.clone());
+    let deleted = state
+        .db
+        .tenant(allowed.org)
+        .tx(move |conn| {
+            let collection = match locked(conn, &allowed, id) {
+                Err(Error::CollectionNotFound(_)) => return Ok(()),
+                collection => collection?,
+            };
+            if expected.is_some_and(|version| version != collection.version) {
+                return Err(Error::VersionMismatch { current: collection.version });
+            }
+            let all = documents::lock_of_collection(conn, allowed.org, id)?;
+            let chunks = forget_chunks(conn, allowed.org, &all, origin.at)?;
+            collections::delete(conn, allowed.org, id)?;
+            let event = MemoryForgotten {
+                memory_id: id.to_string(),
+                organization_id: allowed.org.to_string(),
+                kind: "collection".to_owned(),
+                entries: i64::try_from(chunks).unwrap_or(i64::MAX),
+                forgotten_at: Some(origin.at.into()),
+            };
+            outbox::append(conn, &*ids, &origin, collection.version + 1, &event)?;
+            Ok(())
+        })
+        .await;
+    state.signals.entries_changed();
+    deleted
+}
