@@ -19,13 +19,7 @@ const ABANDONED: &str = "inference_completions_total{model=\"local-chat\",outcom
 async fn answers_do_not_depend_on_who_else_is_being_answered() {
     let server = Server::start(chat(4, 32, 512)).await;
     // Each with one way to go on that is far ahead of the others: sums are in another order in a batch, which decides a tie.
-    let prompts = [
-        "1, 2, 3, 4,",
-        "The capital of France is",
-        "Monday, Tuesday, Wednesday,",
-        "a b c d e f",
-        "2 4 6 8",
-    ];
+    let prompts = ["1, 2, 3, 4,", "The capital of France is", "Monday, Tuesday, Wednesday,", "a b c d e f", "2 4 6 8"];
     let complete = async |prompt: &str| {
         let body = json!({"model": "local-chat", "prompt": prompt, "temperature": 0, "max_tokens": 12});
         let (status, body) = server.ask("/v1/completions", &body).await;
