@@ -171,6 +171,8 @@ ids! {
     MessageId = "message";
     /// Something remembered.
     MemoryId = "memory";
+    /// Facts that a language model takes from what was given to remember.
+    ExtractionId = "extraction";
     /// Documents that belong together.
     CollectionId = "collection";
     /// Something that was uploaded to be found.

@@ -25,3 +25,18 @@ impl Modify for Bearer {
         document.security.get_or_insert_default().push(SecurityRequirement::new::<_, [&str; 0], &str>(BEARER, []));
     }
 }
+
+/// Declares the tokens of services: `security(("service_token" = []))` on what lies under `/internal`.
+pub struct ServiceToken;
+
+impl Modify for ServiceToken {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = Http::builder()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("A token of a service, from `POST /internal/token`."))
+            .build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("service_token", SecurityScheme::Http(scheme));
+    }
+}

@@ -33,6 +33,7 @@ pub struct Config {
     /// Between two looks for keys that are sealed with an old master key.
     pub reseal_interval: Duration,
     pub calls: CallSettings,
+    pub memory: Option<MemorySettings>,
     pub ledger: ledger::Settings,
 }
 
@@ -80,9 +81,33 @@ impl Settings for Config {
                 )
                 .0,
             calls: Settings::read(env),
+            memory: memory(env),
             ledger: Settings::read(env),
         }
     }
+}
+
+/// Where calls recall from and turns are kept.
+#[derive(Clone, Debug)]
+pub struct MemorySettings {
+    pub url: Url,
+    /// How long a call waits for what is recalled.
+    pub deadline: Duration,
+}
+
+fn memory(env: &mut Env) -> Option<MemorySettings> {
+    let url = env.optional(
+        "BRAINOPS_MEMORY_URL",
+        "Base URL of the memory service, for calls that recall and remember. Without it they go on without memory, and say so.",
+    );
+    let deadline = env
+        .or::<Millis>(
+            "BRAINOPS_AI_RECALL_DEADLINE_MS",
+            "How long a call waits for what is recalled before it goes on without.",
+            "300",
+        )
+        .0;
+    url.map(|url| MemorySettings { url, deadline })
 }
 
 /// The providers that an environment configures.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contracts::{ModelId, ProviderId, QuotaId};
+use contracts::{CompletionId, ModelId, ProviderId, QuotaId};
 use kit::{Coded, ErrorCode, FieldError, http::codes};
 
 use crate::domain::{access::Refused, provider::KeyWouldMove};
@@ -30,6 +30,7 @@ kit::error_codes! {
     MODEL_NOT_FOUND = "model_not_found", 404, "There is no such model";
     PROVIDER_NOT_FOUND = "provider_not_found", 404, "There is no such provider";
     QUOTA_NOT_FOUND = "quota_not_found", 404, "There is no such quota";
+    TURN_NOT_FOUND = "turn_not_found", 404, "There is no such turn";
     ALIAS_TAKEN = "alias_taken", 409, "Another model has this alias";
     BUILT_IN = "built_in", 409, "This comes with the installation";
     LIMIT_REACHED = "limit_reached", 409, "There are as many of these as may be";
@@ -54,6 +55,8 @@ pub enum Error {
     ProviderNotFound(ProviderId),
     #[error("quota {0} is unknown or not the caller's to see")]
     QuotaNotFound(QuotaId),
+    #[error("the turn of {0} is not there")]
+    TurnNotFound(CompletionId),
     #[error("there is a quota of the same kind")]
     QuotaExists,
     #[error("the caller may not change this")]
@@ -86,6 +89,7 @@ impl Coded for Error {
             Self::ModelNotFound(_) => &MODEL_NOT_FOUND,
             Self::ProviderNotFound(_) => &PROVIDER_NOT_FOUND,
             Self::QuotaNotFound(_) => &QUOTA_NOT_FOUND,
+            Self::TurnNotFound(_) => &TURN_NOT_FOUND,
             Self::QuotaExists => &QUOTA_EXISTS,
             Self::Refused(Refused::Scope(_)) => &codes::INSUFFICIENT_SCOPE,
             Self::Refused(Refused::NotOperator) => &OPERATOR_REQUIRED,

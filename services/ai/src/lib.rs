@@ -26,12 +26,12 @@ use db::{
     Db,
     diesel_migrations::{EmbeddedMigrations, embed_migrations},
 };
-use kit::{Boot, ErrorCode, HttpOptions, Running, Service, http::codes};
+use kit::{Boot, ErrorCode, HttpOptions, InternalClient, Running, Service, http::codes};
 use utoipa::OpenApi as _;
 
 use crate::{
     catalog::{Catalog, Installation},
-    clients::Providers,
+    clients::{Providers, memory::Memory},
     config::Config,
     ledger::Ledger,
     state::{AppState, Calls},
@@ -82,11 +82,13 @@ impl Service for Ai {
             ledger: ledger.clone(),
             teams: teams.clone(),
             calls: Calls::new(&config.calls, &core),
+            memory: config.memory.map(|memory| Memory::new(InternalClient::new("memory", memory.url), memory.deadline)),
         };
         let tasks = vec![
             catalog.task(),
             events::models(&catalog, &broker),
             jobs::reseal(&state, config.reseal_interval),
+            jobs::turns(&state),
             Relay::new(&db, &broker).task(),
             db.upkeep(),
             ledger.task(),

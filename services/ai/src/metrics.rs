@@ -62,6 +62,11 @@ static COUNTING: LazyLock<HistogramVec> = LazyLock::new(|| {
     histograms("ai_token_count_seconds", help, &["service"], SECONDS)
 });
 
+static RECALLS: LazyLock<HistogramVec> = LazyLock::new(|| {
+    let help = "Seconds that calls waited for what is recalled from memory, by result.";
+    histograms("ai_recall_seconds", help, &["service", "result"], SECONDS)
+});
+
 fn operation(operation: Operation) -> &'static str {
     match operation {
         Operation::Chat(dialect) => dialect.as_str(),
@@ -133,4 +138,14 @@ impl Drop for OpenStream {
     fn drop(&mut self) {
         STREAMS.with_label_values(&[SERVICE]).dec();
     }
+}
+
+/// Something was looked for in memory: `Ok(true)` when there was something.
+pub fn recalled<E>(found: Result<bool, &E>, took: Duration) {
+    let result = match found {
+        Ok(true) => "found",
+        Ok(false) => "nothing",
+        Err(_) => "failed",
+    };
+    RECALLS.with_label_values(&[SERVICE, result]).observe(took.as_secs_f64());
 }

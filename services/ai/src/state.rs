@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use crate::{
     answers::Answers,
     catalog::Catalog,
-    clients::Providers,
+    clients::{Providers, memory::Memory},
     config::CallSettings,
     domain::tokens::Tokenizer,
     ledger::Ledger,
@@ -34,6 +34,8 @@ pub struct AppState {
     pub ledger: Ledger,
     pub teams: TeamBook,
     pub calls: Calls,
+    /// `None` where nobody remembers.
+    pub memory: Option<Memory>,
 }
 
 /// What calls of models share. Cheap to clone.
@@ -52,6 +54,8 @@ pub struct Calls {
     pub shutdown: CancellationToken,
     /// As in [`CallSettings`].
     pub grace: Duration,
+    /// As in [`CallSettings`].
+    pub recall_tokens: u64,
 }
 
 impl Calls {
@@ -65,6 +69,7 @@ impl Calls {
             heartbeat: settings.heartbeat,
             shutdown: core.shutdown.clone(),
             grace: settings.grace,
+            recall_tokens: settings.recall_tokens,
         }
     }
 }

@@ -23,7 +23,12 @@ pub enum ErrorForm {
     OpenAi,
     /// `{"type": "error", "error": {"type", "message"}, "request_id"}`.
     Anthropic,
+    /// The members of a problem document as plain JSON: mem0's clients read `detail`, and of no other media type.
+    Mem0,
 }
+
+/// Below it mem0's protocol is spoken.
+const MEM0: &str = "/v1/memory/compat/mem0";
 
 /// The form of the route that `path` belongs to, whether or not there is anything at the path itself.
 pub fn error_form(path: &str, headers: &HeaderMap) -> ErrorForm {
@@ -33,6 +38,9 @@ pub fn error_form(path: &str, headers: &HeaderMap) -> ErrorForm {
         // Both vendors list their models here.
         Some("models") if headers.contains_key(&ANTHROPIC_VERSION) => ErrorForm::Anthropic,
         Some("chat" | "completions" | "embeddings" | "models" | "responses") => ErrorForm::OpenAi,
+        Some("memory") if path.strip_prefix(MEM0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) => {
+            ErrorForm::Mem0
+        }
         _ => ErrorForm::Problem,
     }
 }
@@ -42,7 +50,7 @@ impl ErrorForm {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Problem => PROBLEM_JSON,
-            Self::OpenAi | Self::Anthropic => "application/json",
+            Self::OpenAi | Self::Anthropic | Self::Mem0 => "application/json",
         }
     }
 
@@ -50,6 +58,7 @@ impl ErrorForm {
     pub fn render(self, problem: &ProblemBody) -> Vec<u8> {
         let body = match self {
             Self::Problem => return problem.to_json(),
+            Self::Mem0 => return ProblemBody { detail: message(problem), ..problem.clone() }.to_json(),
             Self::OpenAi => json!({"error": {
                 "message": message(problem),
                 "type": openai_type(problem),
@@ -66,7 +75,7 @@ impl ErrorForm {
     }
 }
 
-/// These forms have no list of fields, so the one sentence names them all.
+/// The clients of these forms show no list of fields, so the one sentence names them all.
 fn message(problem: &ProblemBody) -> String {
     let mut message = problem.detail.clone();
     for (index, error) in problem.errors.iter().enumerate() {
@@ -134,6 +143,16 @@ mod tests {
     }
 
     #[test]
+    fn mem0_has_a_corner_of_the_memory_service() {
+        for path in ["/v1/memory/compat/mem0", "/v1/memory/compat/mem0/v1/ping/", "/v1/memory/compat/mem0/nothing"] {
+            assert_eq!(form(path), ErrorForm::Mem0, "{path}");
+        }
+        for path in ["/v1/memory", "/v1/memory/memories", "/v1/memory/compat/mem0x", "/v1/memory/compat"] {
+            assert_eq!(form(path), ErrorForm::Problem, "{path}");
+        }
+    }
+
+    #[test]
     fn models_are_anthropics_for_anthropics_clients_and_chat_never_is() {
         let mut headers = HeaderMap::new();
         headers.insert(ANTHROPIC_VERSION.clone(), HeaderValue::from_static("2023-06-01"));
@@ -167,6 +186,9 @@ mod tests {
             })
         );
         assert_eq!(rendered(ErrorForm::OpenAi, &Problem::new(&codes::NOT_FOUND))["error"]["param"], Value::Null);
+        let plain = rendered(ErrorForm::Mem0, &problem);
+        assert_eq!((&plain["detail"], &plain["code"]), (&json!(message), &json!("validation_failed")));
+        assert_eq!(plain["errors"][0]["field"], "max_tokens");
     }
 
     #[test]
@@ -196,7 +218,7 @@ mod tests {
     #[test]
     fn a_500_stays_opaque() {
         let problem = Problem::new(&codes::INTERNAL_ERROR).detail("SELECT * FROM secrets");
-        for form in [ErrorForm::OpenAi, ErrorForm::Anthropic] {
+        for form in [ErrorForm::OpenAi, ErrorForm::Anthropic, ErrorForm::Mem0] {
             assert!(!rendered(form, &problem).to_string().contains("secrets"));
         }
     }

@@ -138,12 +138,13 @@ impl Edge {
             return Ok(req.error_response(problem));
         }
         let bounds = Bounds { limit, total: self.options.body_timeout(route), idle: self.options.body_idle_timeout };
+        let handler_timeout = self.options.handler_timeout(route);
         let payload = req.take_payload();
         req.set_payload(bounded(payload, bounds));
 
         // actix drops the connection when a handler panics.
         let handler = AssertUnwindSafe(next.call(req)).catch_unwind();
-        let outcome = match self.options.handler_timeout {
+        let outcome = match handler_timeout {
             Some(limit) => timeout(limit, handler).await,
             None => Ok(handler.await),
         };

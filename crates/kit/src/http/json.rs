@@ -39,6 +39,16 @@ impl<T> Deref for ValidJson<T> {
     }
 }
 
+impl<T: DeserializeOwned + Validate> ValidJson<T> {
+    /// From text that came in another way than as the body of a request, by the same rules.
+    ///
+    /// # Errors
+    /// `malformed_json` or `validation_failed`, the latter with every bad field.
+    pub fn parse(text: &[u8]) -> Result<Self, Problem> {
+        from_bytes(text).map(Self)
+    }
+}
+
 impl<T: DeserializeOwned + Validate + 'static> FromRequest for ValidJson<T> {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
@@ -49,7 +59,7 @@ impl<T: DeserializeOwned + Validate + 'static> FromRequest for ValidJson<T> {
             check_headers(&req)?;
             let body = read(&req, payload).await?;
             idempotency::remember_body(&req, &body);
-            from_bytes(&body).map(Self)
+            Self::parse(&body)
         })
     }
 }

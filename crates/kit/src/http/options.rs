@@ -15,7 +15,7 @@ pub struct HttpOptions {
     pub body_timeout: Duration,
     /// Longest pause between two pieces of a body.
     pub body_idle_timeout: Duration,
-    /// Until the handler must begin its answer; `None` for no limit. The body of the answer may stream on.
+    /// Until the handler must begin its answer, the body read; `None` for no limit. The body of the answer may stream on.
     pub handler_timeout: Option<Duration>,
     /// Largest body, in bytes.
     pub body_limit: usize,
@@ -80,6 +80,13 @@ impl HttpOptions {
     /// How long the body of a route may take to arrive.
     pub(super) fn body_timeout(&self, route: Option<&str>) -> Duration {
         self.special(route).map_or(self.body_timeout, |limit| limit.timeout)
+    }
+
+    /// How long the handler may take until it begins its answer. It reads the body itself, so where that may take longer, the
+    /// handler may too.
+    pub(super) fn handler_timeout(&self, route: Option<&str>) -> Option<Duration> {
+        let longer = self.body_timeout(route).saturating_sub(self.body_timeout);
+        self.handler_timeout.map(|limit| limit + longer)
     }
 
     fn special(&self, route: Option<&str>) -> Option<&BodyLimit> {
@@ -155,5 +162,8 @@ mod tests {
         assert_eq!(of(Some("/v1/files/{id}")), (7, 300));
         assert_eq!(of(Some("/v1/x")), (1 << 20, 30));
         assert_eq!(of(None), (1 << 20, 30));
+        let to_answer = |route| options.handler_timeout(route).map(|limit| limit.as_secs());
+        assert_eq!(to_answer(Some("/v1/files/{id}")), Some(300), "as long as its body, and not cut off before");
+        assert_eq!(to_answer(Some("/v1/x")), Some(30));
     }
 }

@@ -63,10 +63,15 @@ pub fn init(settings: &TelemetrySettings, name: &'static str, environment: Envir
 
 /// Whether a line of a dependency would tell what people have sent or a password. Such a line is never written, nor
 /// exported with a trace, whatever `BRAINOPS_LOG` asks for: lapin warns of a returned message with its whole body (an event
-/// that nobody has bound yet is an everyday thing), and its TRACE lines show every frame, that of its login included.
+/// that nobody has bound yet is an everyday thing), and its TRACE lines show every frame, that of its login included. rmcp
+/// shows what tools are asked and what they answer, on all levels but the first.
 fn tells_payloads(meta: &tracing::Metadata<'_>) -> bool {
-    let lapin = meta.target().split("::").next() == Some("lapin");
-    lapin && (meta.target() == "lapin::returned_messages" || *meta.level() == tracing::Level::TRACE)
+    let level = *meta.level();
+    match meta.target().split("::").next() {
+        Some("lapin") => meta.target() == "lapin::returned_messages" || level == tracing::Level::TRACE,
+        Some("rmcp") => meta.is_event() && level != tracing::Level::ERROR,
+        _ => false,
+    }
 }
 
 /// Whether log lines are written. Before that, whoever has something to say says it on standard error.
@@ -121,11 +126,13 @@ mod tests {
                 tracing::error!(target: "lapin::returned_messages", body = "ada@example.org", "Returned");
                 tracing::trace!(target: "lapin::channels", frame = "\0brainops\0password", "Will handle frame");
                 tracing::warn!(target: "lapin::io_loop", "The socket broke");
+                tracing::warn!(target: "rmcp::service", error = "my salary", "response error");
+                tracing::debug!(target: "rmcp::service", result = "my salary", "response message");
                 tracing::trace!(target: "lapin_of_ours", "Not a line of lapin");
             });
             let seen = seen.0.lock().unwrap();
             assert!(
-                !seen.iter().any(|line| line.contains("returned") || line.contains("channels")),
+                !seen.iter().any(|line| ["returned", "channels", "rmcp"].iter().any(|word| line.contains(word))),
                 "{filter}: {seen:?}"
             );
             let others = ["lapin::io_loop WARN", "lapin_of_ours TRACE"];

@@ -19,7 +19,7 @@ const STATE: [&str; 6] =
 impl Key {
     /// The key of a request that asked for the cache and whose answer depends on the request alone: one answer, no
     /// sampling asked for (temperature absent or 0), no tool that a provider runs, no state at the provider, nothing that
-    /// is fetched from elsewhere (files, URLs, memory). `None` for any other.
+    /// is fetched from elsewhere (files, URLs). What was recalled from memory is in the request by now. `None` for any other.
     ///
     /// Takes the request mutably to leave out, for a moment, what does not change the answer.
     pub fn of(org: OrgId, model: &Model, request: &mut ChatRequest) -> Option<Self> {
@@ -56,7 +56,6 @@ fn depends_on_itself_alone(request: &ChatRequest) -> bool {
     request.n.is_none_or(|n| n == 1)
         && request.sampling.temperature.is_none_or(|temperature| temperature == 0.0)
         && !request.tools.iter().any(|tool| matches!(tool, Tool::Other(_)))
-        && request.brainops.recall.is_none()
         && request.messages.iter().flat_map(|message| &message.parts).all(fixed)
         && !STATE.iter().any(|field| {
             request.extra.get(*field).is_some_and(|value| !matches!(value, Value::Null | Value::Bool(false)))

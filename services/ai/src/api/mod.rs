@@ -6,6 +6,7 @@ mod chat;
 mod chat_completions;
 mod dto;
 mod embeddings;
+mod internal;
 mod messages;
 mod models;
 mod openai_models;
@@ -17,7 +18,10 @@ mod usage;
 use std::time::Duration;
 
 use actix_web::web::{self, ServiceConfig};
-use kit::{http::BodyLimit, openapi::Bearer};
+use kit::{
+    http::BodyLimit,
+    openapi::{Bearer, ServiceToken},
+};
 use utoipa::OpenApi;
 
 /// Largest body of the routes that take conversations, which carry pictures and documents; in bytes.
@@ -77,7 +81,12 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(web::resource("/v1/ai/quotas/{id}/subjects").route(web::get().to(quotas::subjects)))
         .service(web::resource("/v1/ai/usage").route(web::get().to(usage::get)))
         .service(web::resource("/v1/ai/usage/records").route(web::get().to(usage::records)))
-        .service(web::resource("/v1/ai/usage/forecast").route(web::get().to(usage::forecast)));
+        .service(web::resource("/v1/ai/usage/forecast").route(web::get().to(usage::forecast)))
+        .service(
+            web::resource("/internal/organizations/{organization}/completions/{id}/turn")
+                .route(web::get().to(internal::get_turn))
+                .route(web::delete().to(internal::delete_turn)),
+        );
 }
 
 #[derive(OpenApi)]
@@ -114,8 +123,10 @@ pub fn routes(config: &mut ServiceConfig) {
         quotas::subjects,
         usage::get,
         usage::records,
-        usage::forecast
+        usage::forecast,
+        internal::get_turn,
+        internal::delete_turn
     ),
-    modifiers(&Bearer)
+    modifiers(&Bearer, &ServiceToken)
 )]
 pub struct Api;

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use contracts::CompletionId;
-use kit::NewId as _;
+use kit::{NewId as _, Secret};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-use super::refusals;
+use super::{recall, refusals};
 use crate::{
     domain::{
         caller::Caller,
@@ -15,6 +15,7 @@ use crate::{
         fit,
         model::Model,
         tokens::{self, Size},
+        turn::Turn,
         warnings::Warnings,
     },
     ledger::{Estimate, Headroom, Operation, Reservation},
@@ -25,6 +26,8 @@ use crate::{
 /// A chat as every protocol gives it.
 pub struct ChatCall {
     pub caller: Caller,
+    /// The caller's, for asking other services in the caller's name.
+    pub token: Secret<String>,
     pub request: ChatRequest,
     /// What the protocol could not carry.
     pub warnings: Warnings,
@@ -43,6 +46,8 @@ pub struct About {
     pub attempts: u32,
     pub cache: CacheResult,
     pub warnings: Warnings,
+    /// Memories that the model saw; `None` when they were not asked for or could not be had.
+    pub recalled: Option<usize>,
     pub headroom: Headroom,
     /// Time that was the provider's.
     pub away: Duration,
@@ -78,6 +83,10 @@ pub(super) struct Admitted {
     pub at: DateTime<Utc>,
     pub model: Arc<Model>,
     pub size: Size,
+    /// What was said, if it is to be remembered.
+    pub turn: Option<Turn>,
+    /// As in [`About`].
+    pub recalled: Option<usize>,
     /// One of the calls that the service works on at once.
     pub permit: OwnedSemaphorePermit,
 }
@@ -89,22 +98,28 @@ impl Admitted {
     }
 }
 
-/// Finds the model and checks that it can do what is asked.
+/// Finds the model, checks that it can do what is asked, and recalls what memory knows.
 pub(super) async fn admit(state: &AppState, call: &mut ChatCall) -> Result<Admitted, ApiError> {
-    let ChatCall { caller, request, warnings, .. } = call;
-    // Nobody remembers anything yet, and whoever asks for it is told so.
-    for (asked, field) in
-        [(request.brainops.recall.is_some(), "brainops.recall"), (request.brainops.remember, "brainops.remember")]
-    {
-        if asked {
-            warnings.dropped(field);
-        }
-    }
     let permit = room(state)?;
-    let model = find(state, caller, &request.model).await?;
-    let size = tokens::chat(request);
-    fit::check(&model, request, size).map_err(|unfit| refusals::unfit(unfit, &request.model, request.dialect))?;
-    Ok(Admitted { id: state.ids.new(), at: state.clock.now(), model, size, permit })
+    let model = find(state, &call.caller, &call.request.model).await?;
+    let size = tokens::chat(&call.request);
+    let ChatRequest { model: alias, dialect, .. } = &call.request;
+    fit::check(&model, &call.request, size).map_err(|unfit| refusals::unfit(unfit, alias, *dialect))?;
+    // Before anything is recalled: that is no part of what was said.
+    let turn = turn(state, call);
+    let recalled = recall::recall(state, call, &model, size).await;
+    let size = recall::size_with(&call.request, recalled, size);
+    Ok(Admitted { id: state.ids.new(), at: state.clock.now(), model, size, turn, recalled, permit })
+}
+
+/// What is to be remembered, where somebody remembers.
+fn turn(state: &AppState, call: &mut ChatCall) -> Option<Turn> {
+    let turn = Turn::begun(&call.request)?;
+    if state.memory.is_none() {
+        call.warnings.dropped("brainops.remember");
+        return None;
+    }
+    Some(turn)
 }
 
 /// A place among the calls that the service works on at once.

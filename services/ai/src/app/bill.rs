@@ -10,10 +10,11 @@ use tokio::time::Instant;
 use crate::{
     clients::Failure,
     domain::{
-        chat::{StopReason, TokenUsage},
+        chat::{Completion, Part, StopReason, TokenUsage},
         model::Model,
         money::{NanoUsd, Prices},
         provider::ProviderKind,
+        turn::Turn,
     },
     ledger::{Headroom, Operation, Outcome, Reservation, Spent},
     metrics,
@@ -48,6 +49,7 @@ struct Draft {
     attempts: u32,
     cached: bool,
     session_id: Option<String>,
+    turn: Option<Turn>,
 }
 
 impl Bill {
@@ -66,10 +68,29 @@ impl Bill {
         }
     }
 
-    /// The memory session that the call belongs to.
-    pub fn in_session(mut self, session_id: Option<String>) -> Self {
-        self.draft.session_id = session_id;
+    /// The memory session that the call belongs to, and the turn if it is to be kept there.
+    pub fn in_session(mut self, session_id: Option<String>, turn: Option<Turn>) -> Self {
+        (self.draft.session_id, self.draft.turn) = (session_id, turn);
         self
+    }
+
+    /// Whether anybody wants to know what the model says.
+    pub fn is_remembered(&self) -> bool {
+        self.draft.turn.is_some()
+    }
+
+    /// The model said this.
+    pub fn said(&mut self, parts: &[Part], interrupted: bool) {
+        if let Some(turn) = &mut self.draft.turn {
+            turn.answered(parts, interrupted);
+        }
+    }
+
+    /// The model's answer is this; of several the first.
+    pub fn said_all(&mut self, completion: &Completion) {
+        if let Some(first) = completion.choices.first() {
+            self.said(&first.parts, false);
+        }
     }
 
     /// The answer comes in pieces.
@@ -171,6 +192,7 @@ impl Bill {
             attempts: draft.attempts,
             cached: draft.cached,
             session_id: draft.session_id,
+            turn: draft.turn,
         }))
     }
 }

@@ -99,7 +99,8 @@ async fn share(state: &AppState, call: ChatCall, admitted: Admitted, key: Key) -
             return present(&call, &admitted, &produced, CacheResult::Miss, headroom);
         }
     };
-    if let Some(bill) = bill {
+    if let Some(mut bill) = bill {
+        bill.said_all(&produced.completion);
         bill.close_cached(first_stop(&produced.completion)).await;
     }
     present(&call, &admitted, &produced, CacheResult::Hit, headroom)
@@ -112,7 +113,7 @@ async fn bill(state: &AppState, call: &ChatCall, admitted: &Admitted) -> Result<
     let of = (admitted.id, &*admitted.model);
     let reservation = admission::reserve(state, &call.caller, of, operation, estimate).await?;
     let bill = Bill::new(reservation, operation, &admitted.model, admitted.size.likely, call.begun);
-    Ok(bill.in_session(call.request.brainops.session_id.clone()))
+    Ok(bill.in_session(call.request.brainops.session_id.clone(), admitted.turn.clone()))
 }
 
 /// Records that a kept answer was given again: one request, no tokens, no cost.
@@ -125,8 +126,9 @@ pub(super) async fn take_kept(
     let operation = Operation::Chat(call.request.dialect);
     let of = (admitted.id, &*admitted.model);
     let reservation = admission::reserve(state, &call.caller, of, operation, Estimate::default()).await?;
-    let bill = Bill::new(reservation, operation, &admitted.model, 0, call.begun)
-        .in_session(call.request.brainops.session_id.clone());
+    let mut bill = Bill::new(reservation, operation, &admitted.model, 0, call.begun)
+        .in_session(call.request.brainops.session_id.clone(), admitted.turn.clone());
+    bill.said_all(&kept.completion);
     let headroom = bill.headroom();
     bill.close_cached(first_stop(&kept.completion)).await;
     Ok(headroom)
@@ -158,6 +160,7 @@ async fn produce(
     completion.usage = Some(usage);
     bill.used(usage, told.is_none());
     telemetry(&span, &completion, &usage);
+    bill.said_all(&completion);
     let cost = bill.cost();
     bill.close(Outcome::Completed, first_stop(&completion)).await;
     Ok(Arc::new(Produced {
@@ -206,6 +209,7 @@ fn present(
         attempts: if new { produced.attempts } else { 0 },
         cache,
         warnings,
+        recalled: admitted.recalled,
         headroom,
         away,
         overhead: call.begun.elapsed().saturating_sub(away),

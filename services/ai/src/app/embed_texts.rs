@@ -94,6 +94,7 @@ async fn embed(state: &AppState, call: EmbedCall) -> Result<Answer, ApiError> {
         attempts,
         cache: CacheResult::Bypass,
         warnings: all(warnings, &answer.warnings),
+        recalled: None,
         headroom,
         away,
         overhead: begun.elapsed().saturating_sub(away),

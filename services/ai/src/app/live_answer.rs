@@ -20,6 +20,7 @@ use tracing::Span;
 
 use super::{
     bill::Bill,
+    heard::Heard,
     refusals,
     tally::{Tally, load_in_background},
 };
@@ -58,6 +59,8 @@ pub struct LiveAnswer {
     encoder: Box<dyn Encoder>,
     tokenizer: Tokenizer,
     tally: Tally,
+    /// When the turn is to be remembered.
+    heard: Option<Heard>,
     heartbeat: Heartbeat,
     /// Over when the service can wait no longer.
     farewell: BoxFuture<'static, ()>,
@@ -90,6 +93,7 @@ impl LiveAnswer {
     pub fn new(state: &AppState, parts: Parts) -> Self {
         let Parts { first, source, encoder, bill, lease, route, span, permit } = parts;
         let (shutdown, grace) = (state.calls.shutdown.clone(), state.calls.grace);
+        let heard = bill.is_remembered().then(Heard::default);
         Self {
             first: Some(first),
             opening: None,
@@ -100,6 +104,7 @@ impl LiveAnswer {
             encoder,
             tokenizer: state.calls.tokenizer.clone(),
             tally: Tally::default(),
+            heard,
             heartbeat: Heartbeat::new(state.calls.heartbeat),
             farewell: Box::pin(async move {
                 shutdown.cancelled_owned().await;
@@ -120,6 +125,9 @@ impl LiveAnswer {
         let Some(under_way) = &mut self.under_way else { return None };
         if self.tally.add(event) {
             under_way.bill.first_token();
+        }
+        if let Some(heard) = &mut self.heard {
+            heard.add(event);
         }
         if let ChatEvent::Started { id, model, .. } = event {
             record(&under_way.span, "gen_ai.response.id", id.as_deref());
@@ -165,11 +173,14 @@ impl LiveAnswer {
         self.closing = Some((Box::pin(bill.close(outcome, self.tally.stop())), last));
     }
 
-    /// Puts what was used on the bill and into the span.
-    fn put_on_bill(&self, mut under_way: UnderWay, outcome: Outcome) -> UnderWay {
+    /// Puts what was used and said on the bill, and what was used into the span.
+    fn put_on_bill(&mut self, mut under_way: UnderWay, outcome: Outcome) -> UnderWay {
         let whole = outcome == Outcome::Completed;
         let (usage, estimated) = self.tally.usage(whole, under_way.bill.input(), &self.tokenizer);
         under_way.bill.used(usage, estimated);
+        if let Some(heard) = self.heard.take() {
+            under_way.bill.said(&heard.into_parts(), !whole);
+        }
         let span = &under_way.span;
         span.record("gen_ai.usage.input_tokens", usage.input);
         span.record("gen_ai.usage.output_tokens", usage.output);

@@ -65,12 +65,12 @@ async fn begin(state: &AppState, mut call: ChatCall) -> Result<Streaming, ApiErr
 }
 
 async fn live(state: &AppState, call: ChatCall, admitted: Admitted, cache: CacheResult) -> Result<Streaming, ApiError> {
-    let ChatCall { caller, request, warnings, begun } = call;
+    let ChatCall { caller, request, warnings, begun, .. } = call;
     let operation = Operation::Chat(request.dialect);
     let estimate = admission::estimate(state, &admitted, &request);
     let reservation = admission::reserve(state, &caller, (admitted.id, &admitted.model), operation, estimate).await?;
     let mut bill = Bill::new(reservation, operation, &admitted.model, admitted.size.likely, begun)
-        .in_session(request.brainops.session_id.clone())
+        .in_session(request.brainops.session_id.clone(), admitted.turn.clone())
         .streamed();
     let ask = Stream { providers: &state.providers, request: &request, bill: &bill };
     let Routed { answer: (first, source), route, attempts, away, lease, span } =
@@ -95,7 +95,9 @@ async fn live(state: &AppState, call: ChatCall, admitted: Admitted, cache: Cache
     body.open().await;
     let away = away + asked.elapsed();
     let overhead = begun.elapsed().saturating_sub(away);
-    let about = About { upstream_model, provider, cost: None, attempts, cache, warnings, headroom, away, overhead };
+    let recalled = admitted.recalled;
+    let about =
+        About { upstream_model, provider, cost: None, attempts, cache, warnings, recalled, headroom, away, overhead };
     Ok(Streaming { about, body: Body::Live(body) })
 }
 
@@ -113,6 +115,7 @@ fn replayed(call: ChatCall, admitted: &Admitted, kept: &Produced, headroom: Head
         attempts: 0,
         cache: CacheResult::Hit,
         warnings: all(call.warnings, &kept.completion.warnings),
+        recalled: admitted.recalled,
         headroom,
         away: std::time::Duration::ZERO,
         overhead: call.begun.elapsed(),

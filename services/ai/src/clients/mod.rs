@@ -48,6 +48,7 @@ mod anthropic;
 mod encode;
 mod failure;
 mod gemini;
+pub mod memory;
 mod openai;
 mod refusal;
 mod sse;

@@ -24,6 +24,8 @@ pub struct CallSettings {
     pub exact_tokens: bool,
     pub cache_bytes: u64,
     pub cache_ttl: Duration,
+    /// Tokens of what is recalled for one call, at most.
+    pub recall_tokens: u64,
 }
 
 impl Settings for CallSettings {
@@ -103,8 +105,13 @@ impl Settings for CallSettings {
             "Memory for the response cache of one process, in bytes. 0 turns it off.",
             "67108864",
         );
+        let recall_tokens = env.or(
+            "BRAINOPS_AI_RECALL_TOKENS",
+            "How many tokens of memories are put before a model at most; never more than half of what its window has left.",
+            "1000",
+        );
         let policy = Policy { attempts, first_byte, idle, attempt, total, patience };
-        Self { policy, heartbeat, grace, places, usual_answer, exact_tokens, cache_bytes, cache_ttl }
+        Self { policy, heartbeat, grace, places, usual_answer, exact_tokens, cache_bytes, cache_ttl, recall_tokens }
     }
 }
 

@@ -71,21 +71,31 @@ pub struct ChatRequest {
 /// The `brainops` object of a body, or the headers that stand for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BrainOps {
-    /// The conversation that the call belongs to.
+    /// The conversation that the call belongs to. Naming one asks for recalling and remembering, unless it is said otherwise.
     pub session_id: Option<String>,
-    /// Look into memory first.
-    pub recall: Option<Recall>,
-    /// Keep this turn in memory.
-    pub remember: bool,
+    /// Which of an application's users talks; `None`: the caller.
+    pub user: Option<String>,
+    /// How many memories to put before the model at most, 0 for none; `None`: as the session has it.
+    pub recall: Option<u32>,
+    /// Whether to keep this turn in memory; `None`: as the session has it.
+    pub remember: Option<bool>,
     /// Whether an earlier answer to the same request will do; `None`: as the key or the organization has it.
     pub cache: Option<CacheMode>,
 }
 
-/// What to recall from memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Recall {
-    /// How many memories, at most.
-    pub top_k: u32,
+impl BrainOps {
+    /// Memories of a call that does not say how many.
+    pub const USUAL_MEMORIES: u32 = 8;
+
+    /// How many memories to look for, at most.
+    pub fn recalls(&self) -> u32 {
+        self.recall.unwrap_or(if self.session_id.is_some() { Self::USUAL_MEMORIES } else { 0 })
+    }
+
+    /// The conversation in which the turn is kept, if it is.
+    pub fn remembers_in(&self) -> Option<&str> {
+        self.session_id.as_deref().filter(|_| self.remember.unwrap_or(true))
+    }
 }
 
 /// The exact response cache, for one request.

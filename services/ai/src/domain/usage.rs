@@ -113,6 +113,7 @@ impl UsageRecord {
             duration_ms: ms(self.duration_ms),
             finished_at: Some(self.recorded_at.into()),
             session_id: self.session_id.clone(),
+            remembered: false,
         })
     }
 }

@@ -1,10 +1,13 @@
-//! A batch of settled calls in one transaction: records, windows, leases and events, each call exactly once however often
+//! A batch of settled calls in one transaction: records, windows, leases, turns and events, each call exactly once however often
 //! it is tried. The records decide: only a call whose record was not there before counts.
 
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use contracts::{OrgId, Origin, QuotaId, ai::v1::QuotaThresholdReached};
+use contracts::{
+    OrgId, Origin, QuotaId,
+    ai::v1::{CompletionFinished, QuotaThresholdReached},
+};
 use db::{diesel::PgConnection, outbox};
 use kit::Ids;
 
@@ -13,7 +16,7 @@ use crate::{
     domain::{quota::Quota, usage::UsageRecord, window::WindowKey},
     store::{
         leases::{self, AfterUse, Release, Use},
-        quotas, usage,
+        quotas, turns, usage,
     },
 };
 
@@ -27,6 +30,8 @@ pub fn commit(conn: &mut PgConnection, ids: &dyn Ids, now: DateTime<Utc>, batch:
     let new = usage::insert_new(conn, &records)?;
     let new: Vec<&Entry> = batch.iter().filter(|entry| new.contains(&entry.record.id)).collect();
     charge(conn, ids, now, &new)?;
+    let said: Vec<_> = new.iter().filter_map(|entry| Some((&entry.record, entry.turn.as_ref()?))).collect();
+    turns::insert_all(conn, &said)?;
     tell(conn, ids, &new)
 }
 
@@ -98,7 +103,10 @@ fn tell(conn: &mut PgConnection, ids: &dyn Ids, new: &[&Entry]) -> Result<(), db
         at: record.recorded_at,
     };
     let records = || new.iter().map(|entry| &entry.record);
-    let finished = records().filter_map(|record| Some((origin(record), FINISHED, record.completion_finished()?)));
+    let finished = new.iter().filter_map(|Entry { record, turn, .. }| {
+        let event = CompletionFinished { remembered: turn.is_some(), ..record.completion_finished()? };
+        Some((origin(record), FINISHED, event))
+    });
     outbox::append_all(conn, ids, finished)?;
     outbox::append_all(conn, ids, records().map(|record| (origin(record), RECORDED, record.usage_recorded())))?;
     Ok(())

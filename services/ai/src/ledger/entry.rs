@@ -5,14 +5,17 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::windows::Settled;
-use crate::domain::{usage::UsageRecord, window::WindowKey};
+use crate::domain::{turn::Turn, usage::UsageRecord, window::WindowKey};
 
-/// A call's record, and what it takes out of quotas. Also a line of the spool: members are added, never renamed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A call's record, what it takes out of quotas, and what was said if it is to be remembered. Also a line of the spool:
+/// members are added, never renamed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     pub record: UsageRecord,
     #[serde(default)]
     pub charges: Vec<Charge>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
 }
 
 /// What a call takes out of one window.

@@ -11,6 +11,7 @@ use crate::domain::{
     model::Model,
     money::NanoUsd,
     quota::Metric,
+    turn::Turn,
     usage::{OperationKind, UsageRecord, stop_reason, text},
 };
 
@@ -50,6 +51,8 @@ pub struct Spent {
     pub cached: bool,
     /// The memory session that the turn belongs to.
     pub session_id: Option<String>,
+    /// What was said, when it is to be kept there.
+    pub turn: Option<Turn>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +95,6 @@ impl Reservation {
     /// Replaces the estimate by what was used and records it, exactly once. The record is durable when the future is
     /// done, as far as the configured durability says; dropping the future loses nothing, so a guard may call this from
     /// `Drop`.
-    #[expect(clippy::needless_pass_by_value, reason = "what was spent is spent")]
     pub fn settle(self, spent: Spent) -> impl Future<Output = ()> + Send + 'static {
         let Self { ledger, id, caller, model, operation, holds, headroom: _ } = self;
         let record = record(id, caller, model, operation, &spent, ledger.inner.clock.now());
@@ -106,7 +108,7 @@ impl Reservation {
             hold.settle(used).into()
         });
         let charges = charges.collect();
-        let told = ledger.inner.writer.take(Entry { record, charges });
+        let told = ledger.inner.writer.take(Entry { record, charges, turn: spent.turn });
         async move {
             if let Some(told) = told {
                 // An error: it went another way than the queue's, and is as safe as it can be.

@@ -2,7 +2,8 @@
 //! safe, and read again when the database is back, by this process or by one that comes after it.
 //!
 //! A file belongs to the process that holds its lock; a file without one was left by a process that died. Reading a file
-//! twice does no harm, because a call counts once (see [`super::commit`]). There is nothing secret in it.
+//! twice does no harm, because a call counts once (see [`super::commit`]). There
+//! are no secrets in it, but what was said in calls that are to be remembered: nobody else may read the files.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},

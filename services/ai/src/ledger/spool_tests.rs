@@ -39,6 +39,7 @@ fn entry(n: u128) -> Entry {
             traceparent: None,
         },
         charges: Vec::new(),
+        turn: None,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::domain::{
     warnings::Warnings,
 };
 pub use error::{ApiError, ErrorType};
+pub use read::brainops::{LONGEST_SESSION_ID, LONGEST_USER, MOST_MEMORIES, check as check_brainops};
 
 /// What an answer says about itself.
 #[derive(Clone, Debug)]

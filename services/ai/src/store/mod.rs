@@ -9,6 +9,7 @@ pub mod routes;
 pub mod schema;
 pub mod team_members;
 pub mod tombstones;
+pub mod turns;
 pub mod usage;
 
 use db::diesel::result::Error;

@@ -154,3 +154,14 @@ diesel::table! {
         deleted_at -> Timestamptz,
     }
 }
+
+diesel::table! {
+    turns (completion_id) {
+        completion_id -> Uuid,
+        org_id -> Uuid,
+        user_id -> Uuid,
+        model -> Text,
+        turn -> Jsonb,
+        finished_at -> Timestamptz,
+    }
+}

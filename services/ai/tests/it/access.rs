@@ -85,6 +85,9 @@ const MATRIX: &[Row] = &[
     row("GET", "/v1/ai/usage", |_| None, [200; 4], 200),
     row("GET", "/v1/ai/usage/records", |_| None, [200; 4], 200),
     row("GET", "/v1/ai/usage/forecast", |_| None, [200; 4], 200),
+    // Between services; no user's token opens these.
+    row("GET", "/internal/organizations/{organization}/completions/{id}/turn", |_| None, [401; 4], 401),
+    row("DELETE", "/internal/organizations/{organization}/completions/{id}/turn", |_| None, [401; 4], 401),
 ];
 
 fn budget() -> Value {
@@ -129,7 +132,11 @@ async fn the_matrix_holds() {
     let subject = Subject { model: id(&made), provider, quota: id(&quota) };
 
     for row in MATRIX {
-        let path = row.path.replace("{id}", subject.of(row.path)).replace("{model}", "none");
+        let path = row
+            .path
+            .replace("{id}", subject.of(row.path))
+            .replace("{model}", "none")
+            .replace("{organization}", &unique()[2..]);
         let method = Method::from_bytes(row.method.as_bytes()).unwrap();
         let send = |actor: Option<&Actor>| {
             let token = actor.map(|actor| stage.app.auth.token(actor));

@@ -35,7 +35,7 @@ async fn what_could_not_be_carried_is_named() {
     body["brainops"] = json!({"session_id": "s", "recall": {"top_k": 8}, "remember": true});
     let answer = app.post(CHAT, &member(), &body).await;
     answer.json::<Value>(200);
-    assert_eq!(answer.header("x-brainops-warnings"), Some("dropped brainops.recall, brainops.remember"));
+    assert_eq!(answer.header("x-brainops-warnings"), Some("dropped brainops.remember, brainops.recall"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -228,6 +228,7 @@ pub fn spent(tokens: u64) -> Spent {
         attempts: 1,
         cached: false,
         session_id: Some("support-4711".into()),
+        turn: None,
     }
 }
 

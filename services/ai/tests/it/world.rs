@@ -104,6 +104,13 @@ pub async fn one(fake: &FakeProvider) -> TestApp<Ai> {
     app
 }
 
+/// The same with something more in its environment.
+pub async fn one_with(fake: &FakeProvider, more: &[(&str, &str)]) -> TestApp<Ai> {
+    let app = more.iter().fold(builder(), |app, (name, value)| app.env(name, *value)).start().await;
+    model(&[(fake, "openai", 0)]).add(&app).await;
+    app
+}
+
 /// A member of an organization.
 pub fn member() -> Actor {
     Actor::new(contracts::Role::Member)

@@ -8,10 +8,10 @@ mod sessions;
 mod well_known;
 
 use actix_web::web::{ServiceConfig, delete, get, patch, post, resource};
-use kit::openapi::Bearer;
+use kit::openapi::{Bearer, ServiceToken};
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{Http, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -82,22 +82,16 @@ pub fn routes(config: &mut ServiceConfig) {
         (name = "keys", description = "What verifies access tokens."),
         (name = "internal", description = "Between services; the gateway does not route these."),
     ),
-    modifiers(&Bearer, &Services)
+    modifiers(&Bearer, &ServiceToken, &ServiceSecret)
 )]
 pub struct Api;
 
-/// How services prove who they are.
-struct Services;
+/// How services prove who they are to get a token.
+struct ServiceSecret;
 
-impl Modify for Services {
+impl Modify for ServiceSecret {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let token = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .bearer_format("JWT")
-            .description(Some("A token of a service, from `POST /internal/token`."))
-            .build();
         let components = document.components.get_or_insert_default();
-        components.add_security_scheme("service_token", SecurityScheme::Http(token));
         components.add_security_scheme("service_secret", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
     }
 }

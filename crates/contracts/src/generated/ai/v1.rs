@@ -47,6 +47,9 @@ pub struct CompletionFinished {
     /// The memory session that the turn belongs to; absent when the caller named none.
     #[prost(string, optional, tag = "14")]
     pub session_id: ::core::option::Option<::prost::alloc::string::String>,
+    /// Whether the turn is to be kept in that session. The ai service holds it for some days, for the memory service alone.
+    #[prost(bool, tag = "15")]
+    pub remembered: bool,
 }
 /// What one call used and cost. Each call that reached a provider has exactly one.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -223,6 +226,9 @@ impl serde::Serialize for CompletionFinished {
         if true {
             len += 1;
         }
+        if true {
+            len += 1;
+        }
         let mut struct_ser = serializer.serialize_struct("brainops.ai.v1.CompletionFinished", len)?;
         if true {
             struct_ser.serialize_field("completion_id", &self.completion_id)?;
@@ -266,6 +272,9 @@ impl serde::Serialize for CompletionFinished {
         if let Some(v) = self.session_id.as_ref() {
             struct_ser.serialize_field("session_id", v)?;
         }
+        if true {
+            struct_ser.serialize_field("remembered", &self.remembered)?;
+        }
         struct_ser.end()
     }
 }
@@ -299,6 +308,7 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
             "finishedAt",
             "session_id",
             "sessionId",
+            "remembered",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -317,6 +327,7 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
             DurationMs,
             FinishedAt,
             SessionId,
+            Remembered,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -353,6 +364,7 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
                             "durationMs" | "duration_ms" => Ok(GeneratedField::DurationMs),
                             "finishedAt" | "finished_at" => Ok(GeneratedField::FinishedAt),
                             "sessionId" | "session_id" => Ok(GeneratedField::SessionId),
+                            "remembered" => Ok(GeneratedField::Remembered),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -386,6 +398,7 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
                 let mut duration_ms__ = None;
                 let mut finished_at__ = None;
                 let mut session_id__ = None;
+                let mut remembered__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::CompletionId => {
@@ -476,6 +489,12 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
                             }
                             session_id__ = map_.next_value()?;
                         }
+                        GeneratedField::Remembered => {
+                            if remembered__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("remembered"));
+                            }
+                            remembered__ = Some(map_.next_value()?);
+                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -496,6 +515,7 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
                     duration_ms: duration_ms__.unwrap_or_default(),
                     finished_at: finished_at__,
                     session_id: session_id__,
+                    remembered: remembered__.unwrap_or_default(),
                 })
             }
         }

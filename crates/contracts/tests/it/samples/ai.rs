@@ -26,6 +26,7 @@ pub fn all() -> Vec<Sample> {
             duration_ms: 2_400,
             finished_at: at(8),
             session_id: Some(s("support-4711")),
+            remembered: true,
         }),
         sample(&ai::UsageRecorded {
             completion_id: s(COMPLETION),

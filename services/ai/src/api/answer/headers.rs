@@ -35,6 +35,9 @@ pub fn put(response: &mut HttpResponseBuilder, about: &About) {
     if let Some(limit) = about.headroom.tokens {
         limited(&mut text, limit, "tokens");
     }
+    if let Some(memories) = about.recalled {
+        response.insert_header(("x-brainops-recalled", memories));
+    }
     response.insert_header(("x-brainops-attempts", u64::from(about.attempts)));
     if let Some(cost) = about.cost {
         response.insert_header(("x-brainops-cost-nanousd", cost));

@@ -4,6 +4,7 @@ pub mod models;
 pub mod prices;
 pub mod providers;
 pub mod quotas;
+pub mod turns;
 pub mod usage;
 pub mod usage_query;
 

@@ -3,16 +3,20 @@
 
 use serde_json::Value;
 
-use super::{Fields, Path, fields::invalid, limits};
+use super::{Fields, Path, fields::invalid};
 use crate::{
-    domain::chat::{BrainOps, CacheMode, Recall},
-    error::UNKNOWN_PARAMETER,
+    domain::chat::{BrainOps, CacheMode},
+    error::{MISSING_REQUIRED_PARAMETER, UNKNOWN_PARAMETER},
     protocol::ApiError,
 };
 
 /// Memories that one call may recall.
-const MOST_MEMORIES: i64 = 50;
-const DEFAULT_MEMORIES: u32 = 8;
+pub const MOST_MEMORIES: u32 = 50;
+
+/// Bytes of a session's id, as memory takes them.
+pub const LONGEST_SESSION_ID: usize = 255;
+/// Bytes of an application's name for one of its users, as memory takes them.
+pub const LONGEST_USER: usize = 128;
 
 /// Takes `brainops` out of a body.
 pub fn take(body: &mut Fields<'_>) -> Result<BrainOps, ApiError> {
@@ -20,29 +24,41 @@ pub fn take(body: &mut Fields<'_>) -> Result<BrainOps, ApiError> {
     let here = body.at("brainops");
     let mut fields = Fields::new(value, &here)?;
     let read = BrainOps {
-        session_id: fields.string("session_id", limits::NAME_BYTES)?,
+        session_id: fields.string("session_id", LONGEST_SESSION_ID)?,
+        user: fields.string("user", LONGEST_USER)?,
         recall: recall(&mut fields)?,
-        remember: fields.flag("remember")?.unwrap_or(false),
+        remember: fields.flag("remember")?,
         cache: cache(&mut fields)?,
     };
-    if read.session_id.as_deref() == Some("") {
-        return Err(invalid(&here.field("session_id"), "must not be empty."));
+    for (name, value) in [("session_id", &read.session_id), ("user", &read.user)] {
+        if value.as_deref() == Some("") {
+            return Err(invalid(&here.field(name), "must not be empty."));
+        }
     }
     no_others(fields)?;
     Ok(read)
 }
 
-/// `{"top_k": 8}`, or `true` for the default.
-fn recall(brainops: &mut Fields<'_>) -> Result<Option<Recall>, ApiError> {
+/// What is to be remembered needs a conversation to be remembered in. Asked when body and headers are read.
+pub fn check(read: &BrainOps) -> Result<(), ApiError> {
+    if read.remember == Some(true) && read.session_id.is_none() {
+        let message = "brainops.session_id is needed to remember a turn.";
+        return Err(ApiError::invalid(MISSING_REQUIRED_PARAMETER.code, "brainops.session_id", message));
+    }
+    Ok(())
+}
+
+/// `{"top_k": 8}`, `true` for as many as usual, or `false`.
+fn recall(brainops: &mut Fields<'_>) -> Result<Option<u32>, ApiError> {
     match brainops.take("recall") {
-        None | Some(Value::Bool(false)) => Ok(None),
-        Some(Value::Bool(true)) => Ok(Some(Recall { top_k: DEFAULT_MEMORIES })),
+        None => Ok(None),
+        Some(Value::Bool(wanted)) => Ok(Some(if wanted { BrainOps::USUAL_MEMORIES } else { 0 })),
         Some(value) => {
             let here = brainops.at("recall");
             let mut fields = Fields::new(value, &here)?;
-            let top_k = fields.integer("top_k", 1..=MOST_MEMORIES)?.unwrap_or(DEFAULT_MEMORIES);
+            let top_k = fields.integer("top_k", 1..=MOST_MEMORIES.into())?.unwrap_or(BrainOps::USUAL_MEMORIES);
             no_others(fields)?;
-            Ok(Some(Recall { top_k }))
+            Ok(Some(top_k))
         }
     }
 }
