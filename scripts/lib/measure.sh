@@ -9,7 +9,7 @@ build_programs() {
     local flags=()
     [ "$PROFILE" = debug ] || flags=(--release)
     cargo build "${flags[@]}" --workspace --bin brainops --bin gateway --bin inference \
-        --bench load --bench upstream --bench bare --bench outbox
+        --bench load --bench upstream --bench bare --bench outbox --bench embeddings --bench filtered
 }
 
 program() { echo "$CARGO_TARGET_DIR/$PROFILE/$1"; }

@@ -62,6 +62,8 @@ pub struct Limits {
     pub ordinary: CallLimits,
     /// Of [`Class::Model`].
     pub model: CallLimits,
+    /// Of [`Class::Upload`].
+    pub upload: CallLimits,
 }
 
 impl Limits {
@@ -70,6 +72,7 @@ impl Limits {
         match class {
             Class::Ordinary => &self.ordinary,
             Class::Model => &self.model,
+            Class::Upload => &self.upload,
         }
     }
 }
@@ -120,16 +123,19 @@ impl Settings for Config {
 impl Config {
     /// What the HTTP server must know of it.
     pub fn http_options(&self) -> HttpOptions {
-        let Limits { ordinary, model } = self.limits;
-        let models = ROUTES.iter().filter(|route| route.class == Class::Model);
+        let ordinary = self.limits.ordinary;
+        let others = ROUTES.iter().filter(|route| route.class != Class::Ordinary);
         HttpOptions {
             body_limit: ordinary.body_bytes,
             body_timeout: ordinary.deadlines.total,
-            body_limits: models
-                .map(|route| BodyLimit {
-                    route: route.template().into(),
-                    bytes: model.body_bytes,
-                    timeout: model.deadlines.total,
+            body_limits: others
+                .map(|route| {
+                    let limits = self.limits.of(route.class);
+                    BodyLimit {
+                        route: route.template().into(),
+                        bytes: limits.body_bytes,
+                        timeout: limits.deadlines.total,
+                    }
                 })
                 .collect(),
             body_idle_timeout: ordinary.deadlines.upload_idle,
@@ -176,15 +182,29 @@ impl Settings for Limits {
             ),
             ..ordinary
         };
+        let upload = Deadlines {
+            total: ms(
+                "BRAINOPS_UPLOAD_REQUEST_TIMEOUT_MS",
+                "The same as BRAINOPS_REQUEST_TIMEOUT_MS for calls that bring a document or an import.",
+                "150000",
+            ),
+            ..ordinary
+        };
         let max_body = env.or("BRAINOPS_MAX_BODY_BYTES", "Largest request body that the gateway passes on.", "1048576");
         let max_model_body = env.or(
             "BRAINOPS_MODEL_MAX_BODY_BYTES",
             "The same for calls of language models, which may hold images.",
             "20971520",
         );
+        let max_upload_body = env.or(
+            "BRAINOPS_UPLOAD_MAX_BODY_BYTES",
+            "The same for calls that bring a document or an import; services have limits of their own.",
+            "33554432",
+        );
         Self {
             ordinary: CallLimits { body_bytes: max_body, deadlines: ordinary },
             model: CallLimits { body_bytes: max_model_body, deadlines: model },
+            upload: CallLimits { body_bytes: max_upload_body, deadlines: upload },
         }
     }
 }

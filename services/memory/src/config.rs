@@ -9,7 +9,7 @@ use kit::{
 use url::Url;
 
 use crate::{
-    clients::embeddings::Server,
+    clients::server::Server,
     vectors::{EdgeSettings, QdrantSettings},
 };
 
@@ -20,7 +20,11 @@ pub struct Config {
     pub events: events::Settings,
     pub identity: IdentitySettings,
     pub embedding: Option<EmbeddingSettings>,
+    pub language: Option<LanguageSettings>,
+    pub reranking: Option<RerankSettings>,
     pub vectors: VectorSettings,
+    /// Where turns of chats are fetched from; without it none are kept.
+    pub ai: Option<Url>,
     /// The program that reads documents; this one when there is none.
     pub extractor: Option<PathBuf>,
 }
@@ -33,6 +37,25 @@ pub struct EmbeddingSettings {
     pub model: String,
     /// How long a search waits for the vector of its question before it goes by words alone.
     pub question_deadline: Duration,
+}
+
+/// What takes facts from turns and sums conversations up. Without it, nothing takes facts, and what conversations were about is
+/// said in their own sentences.
+#[derive(Clone, Debug)]
+pub struct LanguageSettings {
+    pub server: Server,
+    /// As the server calls it.
+    pub model: String,
+    /// Of one organization, on a day of UTC.
+    pub tokens_per_day: i64,
+}
+
+/// What compares hits with the question once more, for searches that ask for it.
+#[derive(Clone, Debug)]
+pub struct RerankSettings {
+    pub server: Server,
+    /// As the server calls it.
+    pub model: String,
 }
 
 /// Where vectors are indexed.
@@ -93,7 +116,13 @@ impl Settings for Config {
             events: Settings::read(env),
             identity: Settings::read(env),
             embedding: embedding(env),
+            language: language(env),
+            reranking: reranking(env),
             vectors: Settings::read(env),
+            ai: env.optional(
+                "BRAINOPS_AI_URL",
+                "Base URL of the ai service, whose chats are kept when they ask for it. Without it none are.",
+            ),
             extractor: env.optional(
                 "BRAINOPS_MEMORY_EXTRACTOR",
                 "Program that is started to read a document, with `extract-document` as its only argument; the running one when absent.",
@@ -124,6 +153,42 @@ fn embedding(env: &mut Env) -> Option<EmbeddingSettings> {
         )
         .0;
     server.or(local).map(|server| EmbeddingSettings { server, model, question_deadline })
+}
+
+fn language(env: &mut Env) -> Option<LanguageSettings> {
+    let server = server(
+        env.optional(
+            "BRAINOPS_EXTRACTION_URL",
+            "Base URL, with its version segment, of a server of language models that speaks OpenAI's protocol, answers in JSON of a given schema included; the bundled inference when absent.",
+        ),
+        env.optional_secret("BRAINOPS_EXTRACTION_KEY", "The key that this server asks for, if any."),
+    );
+    let local = server_of_this_installation(env);
+    let model = env.optional::<String>(
+        "BRAINOPS_EXTRACTION_MODEL",
+        "The language model that takes facts from conversations and sums them up. Without one, no facts are taken.",
+    );
+    let tokens_per_day = env
+        .or::<NonZeroUsize>(
+            "BRAINOPS_EXTRACTION_TOKENS_PER_DAY",
+            "Tokens that this model may cost an organization on a day of UTC; conversations wait for the next day then. One call costs up to about 4000.",
+            "200000",
+        )
+        .get();
+    let tokens_per_day = i64::try_from(tokens_per_day).unwrap_or(i64::MAX);
+    server.or(local).zip(model).map(|(server, model)| LanguageSettings { server, model, tokens_per_day })
+}
+
+fn reranking(env: &mut Env) -> Option<RerankSettings> {
+    let server = server(
+        env.optional(
+            "BRAINOPS_RERANK_URL",
+            "Base URL, with its version segment, of a server that reranks by the protocol of Cohere, Jina and vLLM. Without one, no search can ask for it.",
+        ),
+        env.optional_secret("BRAINOPS_RERANK_KEY", "The key that this server asks for, if any."),
+    );
+    let model = env.optional::<String>("BRAINOPS_RERANK_MODEL", "The model that reranks, as its server calls it.");
+    server.zip(model).map(|(server, model)| RerankSettings { server, model })
 }
 
 fn server_of_this_installation(env: &mut Env) -> Option<Server> {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use contracts::{CollectionId, DocumentId, MemoryId, MemorySessionId};
+use contracts::{CollectionId, DocumentId, ExtractionId, MemoryId, MemorySessionId};
+use events::Failure;
 use kit::{Coded, ErrorCode, FieldError, http::codes};
 
 use crate::{
@@ -18,6 +19,7 @@ kit::error_codes! {
     NOT_YOURS = "not_yours", 403, "This belongs to somebody else";
     COLLECTION_NOT_FOUND = "collection_not_found", 404, "There is no such collection";
     DOCUMENT_NOT_FOUND = "document_not_found", 404, "There is no such document";
+    EXTRACTION_NOT_FOUND = "extraction_not_found", 404, "There is no such extraction";
     MEMORY_NOT_FOUND = "memory_not_found", 404, "There is no such memory";
     SESSION_NOT_FOUND = "session_not_found", 404, "There is no such session";
     COLLECTION_EXISTS = "collection_exists", 409, "There is a collection of this name";
@@ -27,6 +29,8 @@ kit::error_codes! {
     DOCUMENT_ENCRYPTED = "document_encrypted", 422, "The document is encrypted";
     DOCUMENT_MISMATCH = "document_mismatch", 422, "The document is not what it is declared as";
     DOCUMENT_UNSUPPORTED = "document_unsupported", 422, "This kind of document is not supported";
+    EXTRACTION_UNAVAILABLE = "extraction_unavailable", 422, "Nothing takes facts from what is said";
+    RERANK_UNAVAILABLE = "rerank_unavailable", 422, "Nothing compares hits with the question once more";
     SCOPE_REQUIRED = "scope_required", 422, "It must be said whose memories are meant";
 }
 
@@ -41,6 +45,12 @@ pub enum Error {
     CollectionNotFound(CollectionId),
     #[error("document {0} is unknown or not the caller's to see")]
     DocumentNotFound(DocumentId),
+    #[error("extraction {0} is unknown or not the caller's to see")]
+    ExtractionNotFound(ExtractionId),
+    #[error("there is no model that reranks")]
+    RerankUnavailable,
+    #[error("there is no language model")]
+    ExtractionUnavailable,
     #[error("the subject has a session of this external id")]
     SessionExists,
     #[error("the subject has a collection of this name")]
@@ -88,6 +98,9 @@ impl Coded for Error {
             Self::MemoryNotFound(_) => &MEMORY_NOT_FOUND,
             Self::CollectionNotFound(_) => &COLLECTION_NOT_FOUND,
             Self::DocumentNotFound(_) => &DOCUMENT_NOT_FOUND,
+            Self::ExtractionNotFound(_) => &EXTRACTION_NOT_FOUND,
+            Self::ExtractionUnavailable => &EXTRACTION_UNAVAILABLE,
+            Self::RerankUnavailable => &RERANK_UNAVAILABLE,
             Self::SessionExists => &SESSION_EXISTS,
             Self::CollectionExists => &COLLECTION_EXISTS,
             Self::LimitReached { .. } => &LIMIT_REACHED,
@@ -112,6 +125,10 @@ impl Coded for Error {
             Self::Refused(Refused::Subject) => {
                 Some("Members reach their own memories and what the organization shares; admins also those of an application's users.".to_owned())
             }
+            Self::ExtractionUnavailable => {
+                Some("No language model is set up for this. Give the sentences to be remembered, without infer.".to_owned())
+            }
+            Self::RerankUnavailable => Some("No model is set up for this. Search without rerank.".to_owned()),
             Self::SessionExists => Some("Use that session, or another external_id.".to_owned()),
             Self::CollectionExists => Some("Use that collection, or another name.".to_owned()),
             Self::LimitReached { limit } => Some(format!("There are {limit} already, and no more may be made.")),
@@ -160,6 +177,16 @@ impl From<db::diesel::result::Error> for Error {
             db::Error::Conflict { constraint } if constraint == "sessions_external_key" => Self::SessionExists,
             db::Error::Conflict { constraint } if constraint == "collections_name_key" => Self::CollectionExists,
             other => Self::Db(other),
+        }
+    }
+}
+
+/// A consumer waits for a database that is down; everything else concerns the one message.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Db(error) => error.into(),
+            other => Self::retry(other),
         }
     }
 }

@@ -7,34 +7,40 @@ mod config;
 pub mod documents;
 pub mod domain;
 mod error;
+mod events;
+mod extraction;
 mod extractor;
 mod jobs;
 mod lexicons;
+mod mcp;
 mod metrics;
+mod rebuild;
 pub mod recall;
 mod state;
 mod store;
+mod summaries;
 pub mod vectors;
 
 use std::sync::Arc;
 
+use ::events::{Broker, Relay, revocations};
 use actix_web::web::Data;
 use db::{
     Db,
     diesel_migrations::{EmbeddedMigrations, embed_migrations},
 };
-use events::{Broker, Relay, revocations};
-use kit::{Boot, ErrorCode, HttpOptions, Running, Service, http::codes};
+use kit::{Boot, ErrorCode, HttpOptions, InternalClient, Running, Service, http::codes};
 use moka::sync::Cache;
 use utoipa::OpenApi as _;
 
 pub use extractor::{Extractor, extract_if_asked};
+pub use rebuild::Rebuilds;
 
 use crate::{
-    clients::embeddings::Embeddings,
+    clients::{ai::AiClient, embeddings::Embeddings, language_model::LanguageModel, reranker::Reranker},
     config::Config,
     lexicons::Lexicons,
-    state::{AppState, Embedding, Signals},
+    state::{AppState, Embedding, Language, Reranking, Signals},
     vectors::{EdgeIndex, QdrantIndex, VectorIndex},
 };
 
@@ -46,6 +52,9 @@ const QUESTIONS: u64 = 10_000;
 
 /// Documents that are read at a time.
 const READERS: usize = 2;
+
+/// Sessions that facts are taken from at a time.
+const EXTRACTORS: usize = 2;
 
 /// The memory service.
 pub struct Memory;
@@ -70,6 +79,11 @@ impl Service for Memory {
             question_deadline: settings.question_deadline,
             questions: Cache::new(QUESTIONS),
         });
+        let language = config.language.map(|settings| Language {
+            client: LanguageModel::new(settings.server),
+            model: settings.model,
+            tokens_per_day: settings.tokens_per_day,
+        });
         let state = AppState {
             db: db.clone(),
             clock: core.clock.clone(),
@@ -77,20 +91,34 @@ impl Service for Memory {
             lexicons: Lexicons::new(&db),
             vectors,
             embedding: embedding.clone(),
+            language: language.clone(),
+            reranking: config
+                .reranking
+                .map(|settings| Reranking { client: Reranker::new(settings.server), model: settings.model }),
             signals: Arc::new(Signals::default()),
         };
+        let credentials = config.identity.credentials(&core)?;
         let mut tasks = vec![
             Relay::new(&db, &broker).task(),
             db.upkeep(),
             jobs::purge::purge(&state),
-            revocations(&broker, Arc::clone(&verifier), auth, config.identity.credentials(&core)?),
+            revocations(&broker, Arc::clone(&verifier), auth, Arc::clone(&credentials)),
+            events::users(&state, &broker),
         ];
+        if let Some(url) = config.ai {
+            let ai = AiClient::new(InternalClient::new("ai", url), credentials);
+            tasks.push(events::ai(&state, &broker, ai));
+        }
         let extractor = Extractor::new(config.extractor)?;
         tasks.extend((0..READERS).map(|_| jobs::documents::documents(&state, extractor.clone())));
         if let Some(embedding) = embedding {
             tasks.push(jobs::embed::embed(&state, embedding.clone()));
             tasks.push(jobs::index::index(&state, embedding, config.vectors));
         }
+        if let Some(language) = language {
+            tasks.extend((0..EXTRACTORS).map(|_| jobs::extract::extract(&state, language.clone())));
+        }
+        let endpoint = Data::new(mcp::endpoint(state.clone()));
         let data = Data::new(state);
         Ok(Running {
             verifier: Some(verifier),
@@ -100,6 +128,7 @@ impl Service for Memory {
             ..Running::new(move |routes| {
                 routes.app_data(data.clone());
                 api::routes(routes);
+                mcp::routes(routes, &endpoint);
             })
         })
     }

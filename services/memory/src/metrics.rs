@@ -15,6 +15,30 @@ static EMBEDDED: LazyLock<IntCounterVec> = LazyLock::new(|| {
 static DOCUMENTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counters("memory_documents_total", "Documents that were read, or why they were not.", &["service", "outcome"])
 });
+static EXTRACTIONS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters(
+        "memory_extractions_total",
+        "Times that facts were to be taken from turns, and how it ended.",
+        &["service", "outcome"],
+    )
+});
+static FACTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters(
+        "memory_facts_total",
+        "Facts that a language model gave, and what became of them.",
+        &["service", "outcome"],
+    )
+});
+static MODEL_TOKENS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters(
+        "memory_model_tokens_total",
+        "Tokens that a language model was asked for, question included.",
+        &["service"],
+    )
+});
+static RERANKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    counters("memory_reranks_total", "Searches whose hits were to be reranked, and whether they were.", &["service", "outcome"])
+});
 static POINTS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauges("memory_vectors", "Vectors of all tenants, and how many of them a graph covers.", &["service", "state"])
 });
@@ -38,6 +62,25 @@ pub fn refused_texts(count: usize) {
 /// `outcome` is `indexed` or the word of a failure.
 pub fn document(outcome: &str) {
     DOCUMENTS.with_label_values(&[SERVICE, outcome]).inc();
+}
+
+/// `outcome` is `done`, `exhausted`, `unavailable`, or why nothing will come of some turns: `malformed`, `refused`, `failed`.
+pub fn extraction(outcome: &str) {
+    EXTRACTIONS.with_label_values(&[SERVICE, outcome]).inc();
+}
+
+/// `outcome` is `added`, `superseded` (another one, by one that was added), `known` or `not_believed`.
+pub fn facts(outcome: &str, count: usize) {
+    FACTS.with_label_values(&[SERVICE, outcome]).inc_by(count as u64);
+}
+
+pub fn model_tokens(count: i64) {
+    MODEL_TOKENS.with_label_values(&[SERVICE]).inc_by(count.unsigned_abs());
+}
+
+/// `outcome` is `reranked` or `unavailable`.
+pub fn rerank(outcome: &str) {
+    RERANKS.with_label_values(&[SERVICE, outcome]).inc();
 }
 
 pub fn index_size(stats: Stats) {

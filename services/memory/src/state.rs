@@ -11,7 +11,11 @@ use moka::sync::Cache;
 use tokio::sync::Notify;
 
 use crate::{
-    clients::embeddings::{EmbedError, Embeddings},
+    clients::{
+        embeddings::{EmbedError, Embeddings},
+        language_model::LanguageModel,
+        reranker::Reranker,
+    },
     domain::space::EmbeddingModel,
     lexicons::Lexicons,
     vectors::VectorIndex,
@@ -26,7 +30,27 @@ pub struct AppState {
     pub vectors: Arc<dyn VectorIndex>,
     /// `None` when the installation embeds nothing.
     pub embedding: Option<Embedding>,
+    /// `None` when the installation has none for memory.
+    pub language: Option<Language>,
+    /// `None` when nothing compares hits with the question once more.
+    pub reranking: Option<Reranking>,
     pub signals: Arc<Signals>,
+}
+
+/// The model that takes facts from turns and sums conversations up.
+#[derive(Clone)]
+pub struct Language {
+    pub client: LanguageModel,
+    pub model: String,
+    /// Of one organization, on a day of UTC.
+    pub tokens_per_day: i64,
+}
+
+/// The model that compares hits with the question once more.
+#[derive(Clone)]
+pub struct Reranking {
+    pub client: Reranker,
+    pub model: String,
 }
 
 /// How texts become vectors.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use kit::Env;
 
-use crate::{configuration, dlq, doctor, local_models::LocalModels, migrate, openapi, tail, up};
+use crate::{configuration, dlq, doctor, local_models::LocalModels, migrate, openapi, tail, up, vectors};
 
 /// Where the gateway listens unless it is told otherwise.
 pub const DEFAULT_HTTP: &str = "127.0.0.1:8080";
@@ -32,6 +32,9 @@ enum Command {
     /// Look after messages that no consumer could handle
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Look after the index of vectors
+    #[command(subcommand)]
+    Vectors(vectors::Command),
     /// Print the OpenAPI document of a service, or of the whole gateway
     Openapi {
         /// auth, users, ai, memory, inference or gateway; all that is behind the gateway, merged, when absent
@@ -56,7 +59,7 @@ pub struct Place {
     /// URL of an existing RabbitMQ; private server when absent
     #[arg(long, env = "AMQP_URL", hide_env_values = true)]
     pub amqp: Option<String>,
-    /// When the bundled inference runs; auto: when no provider of language models is configured
+    /// Local models; auto: the chat model when no provider is configured, the embedding model when memory has no other server
     #[arg(long, env = "BRAINOPS_LOCAL_MODELS", value_enum, default_value = "auto")]
     pub local_models: LocalModels,
     /// Where scripts/fetch-models.sh has put the local models; `models` in the data directory when absent
@@ -106,6 +109,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Migrate(place) => migrate::migrate(place).await?,
         Command::Events(command) => tail::run(command).await?,
         Command::Dlq(command) => dlq::run(command).await?,
+        Command::Vectors(command) => vectors::run(command).await?,
         Command::Openapi { service } => openapi::print(service.as_deref())?,
         Command::Configuration => configuration::print(&Cli::command()),
     }

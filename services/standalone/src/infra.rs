@@ -11,7 +11,7 @@ use url::Url;
 use crate::{broker, cli::Place, doctor, progress::say};
 
 /// Database of the installation inside a private server.
-const DATABASE: &str = "brainops";
+pub const DATABASE: &str = "brainops";
 
 /// Servers that run as long as this value is held.
 pub struct Infra {

@@ -10,7 +10,6 @@ use url::Url;
 use crate::{
     cli::Place,
     infra::Infra,
-    local_models,
     secrets::Secrets,
     services::{Need, Part, SERVICES, stateful_services},
 };
@@ -34,11 +33,7 @@ impl Installation {
         let secrets = Secrets::open(&data.join("secrets.json"))?;
         let given = Env::from_process().values().clone();
         check_common(&given)?;
-        let models = if place.local_models.wanted(&given) {
-            local_models::found(place.models.as_deref().unwrap_or(&data.join("models")))
-        } else {
-            Vec::new()
-        };
+        let models = place.local_models.found(&given, place.models.as_deref().unwrap_or(&data.join("models")));
         let infra = Infra::start(&place).await?;
         Ok(Self { infra, secrets, models, data, http: place.http, given })
     }

@@ -16,5 +16,6 @@ mod services;
 mod signals;
 mod tail;
 mod up;
+mod vectors;
 
 pub use cli::main;

@@ -5,46 +5,56 @@ use std::{collections::BTreeMap, path::Path};
 use clap::ValueEnum;
 use kit::Env;
 
-/// When the bundled inference runs.
+/// Which local models the bundled inference serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LocalModels {
-    /// When the environment configures no provider
+    /// The chat model when the environment configures no provider, the embedding model when it names no server for memory
     Auto,
-    /// Beside other providers, too
+    /// Both, beside other providers, too
     Always,
     Never,
 }
 
 /// The variables of inference and what they point at below the models' directory.
-const FILES: [(&str, &str); 2] =
-    [("BRAINOPS_INFERENCE_CHAT_MODEL", "chat.gguf"), ("BRAINOPS_INFERENCE_EMBEDDING_MODEL", "embedding")];
+const CHAT: (&str, &str) = ("BRAINOPS_INFERENCE_CHAT_MODEL", "chat.gguf");
+const EMBEDDING: (&str, &str) = ("BRAINOPS_INFERENCE_EMBEDDING_MODEL", "embedding");
 
 impl LocalModels {
-    /// Whether they are wanted beside what the environment configures.
-    pub fn wanted(self, given: &BTreeMap<String, String>) -> bool {
-        match self {
-            Self::Auto => ai::configured_providers(&mut Env::from_map(given.clone())).is_empty(),
-            Self::Always => true,
-            Self::Never => false,
-        }
+    /// The variables for the models that are wanted beside what the environment configures, and are there.
+    pub fn found(self, given: &BTreeMap<String, String>, models: &Path) -> Vec<(&'static str, String)> {
+        let files = self.wanted(given).into_iter().map(|(variable, file)| (variable, models.join(file)));
+        files.filter(|(_, path)| path.exists()).map(|(variable, path)| (variable, path.display().to_string())).collect()
     }
-}
 
-/// The variables for the models that are there.
-pub fn found(models: &Path) -> Vec<(&'static str, String)> {
-    let there = FILES.iter().map(|(variable, file)| (*variable, models.join(file))).filter(|(_, path)| path.exists());
-    there.map(|(variable, path)| (variable, path.display().to_string())).collect()
+    fn wanted(self, given: &BTreeMap<String, String>) -> Vec<(&'static str, &'static str)> {
+        let provider = !ai::configured_providers(&mut Env::from_map(given.clone())).is_empty();
+        let embeds = given.get("BRAINOPS_EMBEDDINGS_URL").is_some_and(|url| !url.is_empty());
+        let (chat, embedding) = match self {
+            Self::Auto => (!provider, !embeds),
+            Self::Always => (true, true),
+            Self::Never => (false, false),
+        };
+        chat.then_some(CHAT).into_iter().chain(embedding.then_some(EMBEDDING)).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn given(name: &str, value: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([(name.to_owned(), value.to_owned())])
+    }
+
     #[test]
-    fn a_provider_makes_local_models_unnecessary() {
-        let none = BTreeMap::from([("OPENAI_API_KEY".to_owned(), String::new())]);
-        let one = BTreeMap::from([("ANTHROPIC_API_KEY".to_owned(), "key".to_owned())]);
-        assert!(LocalModels::Auto.wanted(&none) && !LocalModels::Auto.wanted(&one));
-        assert!(LocalModels::Always.wanted(&one) && !LocalModels::Never.wanted(&none));
+    fn a_provider_makes_the_chat_model_unnecessary_and_another_server_the_one_that_embeds() {
+        let none = given("OPENAI_API_KEY", "");
+        let provider = given("ANTHROPIC_API_KEY", "key");
+        let embeds = given("BRAINOPS_EMBEDDINGS_URL", "http://127.0.0.1:1/v1");
+        assert_eq!(LocalModels::Auto.wanted(&none), [CHAT, EMBEDDING]);
+        assert_eq!(LocalModels::Auto.wanted(&provider), [EMBEDDING]);
+        assert_eq!(LocalModels::Auto.wanted(&embeds), [CHAT]);
+        assert_eq!(LocalModels::Always.wanted(&provider), [CHAT, EMBEDDING]);
+        assert_eq!(LocalModels::Never.wanted(&none), []);
     }
 }

@@ -1,12 +1,14 @@
 //! `brainops up`: everything in one process, until a signal or a failure ends it.
 
-use std::time::Instant;
+use std::{io, net::TcpListener, time::Instant};
 
+use ai::Ai;
 use auth::Auth;
 use futures_util::future::select_all;
 use gateway::Gateway;
 use inference::Inference;
 use kit::{Service as _, Started};
+use memory::Memory;
 
 use crate::{
     cli::Place,
@@ -66,6 +68,9 @@ async fn start(installation: &mut Installation) -> anyhow::Result<System> {
     let mut running = Vec::new();
     // auth verifies with its own keys; the URL is where it will find itself once it listens.
     let mut known = vec![("BRAINOPS_AUTH_URL".to_owned(), "http://127.0.0.1:0".to_owned())];
+    // ai asks memory and memory asks ai, so both addresses have to be known before either runs.
+    let mut reserved = Reserved::take(&[Ai::NAME, Memory::NAME])?;
+    known.extend(reserved.urls());
     for part in SERVICES {
         if part.name == Inference::NAME && !installation.offers_local_models() {
             continue;
@@ -73,11 +78,38 @@ async fn start(installation: &mut Installation) -> anyhow::Result<System> {
         if part.name == Gateway::NAME {
             known.push(("BRAINOPS_HTTP_ADDR".to_owned(), installation.http().to_string()));
         }
-        let started = launch(part, installation, &known).await?;
+        let mut own = known.clone();
+        own.extend(reserved.give(part.name));
+        let started = launch(part, installation, &own).await?;
         known.extend(addresses(part, &started));
         running.push(started);
     }
     Ok(System(running))
+}
+
+/// Addresses of services that others are told of before they run. Nobody else can take one before its service does.
+struct Reserved(Vec<(&'static str, TcpListener)>);
+
+impl Reserved {
+    fn take(services: &[&'static str]) -> anyhow::Result<Self> {
+        let taken = services.iter().map(|service| Ok((*service, TcpListener::bind("127.0.0.1:0")?)));
+        Ok(Self(taken.collect::<io::Result<_>>()?))
+    }
+
+    fn urls(&self) -> Vec<(String, String)> {
+        let url = |(service, taken): &(&str, TcpListener)| {
+            let addr = taken.local_addr().ok()?;
+            Some((format!("BRAINOPS_{}_URL", service.to_uppercase()), format!("http://{addr}")))
+        };
+        self.0.iter().filter_map(url).collect()
+    }
+
+    /// Where the service has to listen, which it can from now on.
+    fn give(&mut self, service: &str) -> Option<(String, String)> {
+        let index = self.0.iter().position(|(name, _)| *name == service)?;
+        let addr = self.0.swap_remove(index).1.local_addr().ok()?;
+        Some(("BRAINOPS_HTTP_ADDR".to_owned(), addr.to_string()))
+    }
 }
 
 /// What those that start later are told about a service that runs.
@@ -127,7 +159,7 @@ impl System {
 }
 
 fn free(addr: std::net::SocketAddr) -> anyhow::Result<()> {
-    match std::net::TcpListener::bind(addr) {
+    match TcpListener::bind(addr) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => anyhow::bail!(
             "another process listens on {addr}. Choose another address: BRAINOPS_HTTP_ADDR=127.0.0.1:8081 make up"

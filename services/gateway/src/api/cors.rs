@@ -22,7 +22,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
      RateLimit-Policy, Deprecation, Sunset, Server-Timing, X-RateLimit-Limit-Requests, X-RateLimit-Limit-Tokens, \
      X-RateLimit-Remaining-Requests, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Requests, \
      X-RateLimit-Reset-Tokens, X-BrainOps-Model, X-BrainOps-Provider, X-BrainOps-Cost-NanoUSD, \
-     X-BrainOps-Overhead-Ms, X-BrainOps-Attempts, X-BrainOps-Cache, X-BrainOps-Warnings",
+     X-BrainOps-Overhead-Ms, X-BrainOps-Attempts, X-BrainOps-Cache, X-BrainOps-Recalled, X-BrainOps-Warnings",
 );
 
 /// Answers preflights, and marks the answers to listed origins as readable.

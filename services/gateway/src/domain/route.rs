@@ -9,6 +9,8 @@ pub enum Class {
     Ordinary,
     /// A call of a language model: images in the request, and an answer that takes its time.
     Model,
+    /// Brings a document or a file: large, and it may come over a slow line.
+    Upload,
 }
 
 /// Everything at a prefix, and below it.
@@ -30,7 +32,11 @@ const fn model(prefix: &'static str) -> Route {
     Route { prefix, service: Service::Ai, class: Class::Model }
 }
 
-/// What goes where. No prefix is inside another. `/internal` is in no row, and never will be.
+const fn upload(prefix: &'static str, service: Service) -> Route {
+    Route { prefix, service, class: Class::Upload }
+}
+
+/// What goes where: the first row that covers a path. `/internal` is in no row, and never will be.
 pub const ROUTES: &[Route] = &[
     route("/.well-known", Service::Auth),
     route("/v1/auth", Service::Auth),
@@ -42,7 +48,10 @@ pub const ROUTES: &[Route] = &[
     model("/v1/embeddings"),
     route("/v1/models", Service::Ai),
     route("/v1/ai", Service::Ai),
+    upload("/v1/memory/documents", Service::Memory),
+    upload("/v1/memory/import", Service::Memory),
     route("/v1/memory", Service::Memory),
+    route("/mcp", Service::Memory),
 ];
 
 /// Calls that need no token, as (method, path template); `{}` stands for one segment. Everything else needs one.
@@ -99,11 +108,14 @@ mod tests {
         assert_eq!(find("/v1/auth/login").unwrap().service, Service::Auth);
         assert_eq!(find("/v1/users").unwrap().service, Service::Users);
         assert_eq!(find("/v1/models/gpt/5").unwrap().service, Service::Ai);
+        assert_eq!(find("/mcp").unwrap().service, Service::Memory);
         for other in [
             "/v1/authors",
             "/v1/chat",
             "/v1/chat/completionsx",
             "/v1/aix",
+            "/mcps",
+            "/v1/mcp",
             "/v2/auth",
             "/internal/token",
             "/v1",
@@ -119,8 +131,7 @@ mod tests {
     #[test]
     fn no_prefix_hides_another_and_none_leads_inside() {
         for (index, route) in ROUTES.iter().enumerate() {
-            let others = ROUTES.iter().enumerate().filter(|(other, _)| *other != index);
-            assert!(others.into_iter().all(|(_, other)| !other.covers(route.prefix)), "{}", route.prefix);
+            assert!(ROUTES[..index].iter().all(|before| !before.covers(route.prefix)), "{}", route.prefix);
             assert!(!route.prefix.contains("internal"));
         }
     }
@@ -132,6 +143,17 @@ mod tests {
             assert_eq!(of(path), Class::Model, "{path}");
         }
         for path in ["/v1/models", "/v1/ai/providers", "/v1/users/me", "/v1/auth/login"] {
+            assert_eq!(of(path), Class::Ordinary, "{path}");
+        }
+    }
+
+    #[test]
+    fn only_what_brings_files_has_the_limits_of_uploads() {
+        let of = |path| find(path).unwrap().class;
+        for path in ["/v1/memory/documents", "/v1/memory/import"] {
+            assert_eq!(of(path), Class::Upload, "{path}");
+        }
+        for path in ["/v1/memory", "/v1/memory/memories", "/v1/memory/documentsx", "/v1/memory/export"] {
             assert_eq!(of(path), Class::Ordinary, "{path}");
         }
     }

@@ -18,13 +18,13 @@ pub enum Credential<'a> {
 }
 
 impl<'a> Credential<'a> {
-    /// Reads `Authorization: Bearer …` and `x-api-key`. Two different credentials are refused: which of them counts would
-    /// be a guess, and another one on the way might guess otherwise.
+    /// Reads `Authorization: Bearer …` (`Token …` from mem0's client libraries) and `x-api-key`. Two different credentials are
+    /// refused: which of them counts would be a guess, and another one on the way might guess otherwise.
     pub fn of(headers: &'a HeaderMap) -> Result<Self, Problem> {
         let authorization = only(headers, &AUTHORIZATION, "Send one Authorization header")?;
         let bearer = authorization
             .and_then(|value| value.split_once(' '))
-            .and_then(|(scheme, credential)| scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim_ascii()));
+            .and_then(|(scheme, credential)| is_of_a_key(scheme).then(|| credential.trim_ascii()));
         match (only(headers, &X_API_KEY, "Send one x-api-key header")?, bearer) {
             (None, Some(bearer)) if ApiKeyText::looks_like_key(bearer) => Ok(Self::Key(bearer)),
             (None, _) => Ok(Self::Other),
@@ -33,6 +33,10 @@ impl<'a> Credential<'a> {
             (Some(_), _) => Err(bad("Send either Authorization or x-api-key, or the same key in both")),
         }
     }
+}
+
+fn is_of_a_key(scheme: &str) -> bool {
+    ["bearer", "token"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
 /// The value of a header that comes once or not at all; a value that is not text is none that we know.
@@ -76,6 +80,8 @@ mod tests {
         for list in [
             &[("authorization", "Bearer bo_live_x")][..],
             &[("authorization", "bearer   bo_live_x ")],
+            &[("authorization", "Token bo_live_x")],
+            &[("authorization", "token bo_live_x"), ("x-api-key", "bo_live_x")],
             &[("x-api-key", "bo_live_x")],
             &[("x-api-key", "bo_live_x"), ("authorization", "Bearer bo_live_x")],
         ] {
@@ -90,6 +96,8 @@ mod tests {
             &[("authorization", "Bearer eyJ.e30.x")],
             &[("authorization", "Bearer bo_rt_refresh")],
             &[("authorization", "Basic eDp5")],
+            &[("authorization", "Token eyJ.e30.x")],
+            &[("authorization", "Tokens bo_live_x")],
             &[("authorization", "bo_live_x")],
         ] {
             assert_eq!(Credential::of(&headers(list)).unwrap(), Credential::Other, "{list:?}");
@@ -104,6 +112,7 @@ mod tests {
         for list in [
             &[("x-api-key", "bo_live_x"), ("authorization", "Bearer bo_live_y")][..],
             &[("x-api-key", "bo_live_x"), ("authorization", "Bearer eyJ.e30.x")],
+            &[("x-api-key", "bo_live_x"), ("authorization", "Token bo_live_y")],
             &[("x-api-key", "bo_live_x"), ("authorization", "Basic eDp5")],
             &[("x-api-key", "bo_live_x"), ("authorization", "bo_live_x")],
             &[("x-api-key", "bo_live_x"), ("x-api-key", "bo_live_x")],

@@ -147,7 +147,7 @@ impl Limits {
     /// Counts a call of somebody who is known. The readings are for the answer, whatever it is.
     pub fn admit(&self, caller: &Caller, class: Class) -> (Readings, Result<(), Exceeded>) {
         let limits = match class {
-            Class::Ordinary => &self.ordinary,
+            Class::Ordinary | Class::Upload => &self.ordinary,
             Class::Model => &self.model,
         };
         let mut readings = Readings::default();

@@ -73,6 +73,27 @@ async fn services_see_a_token_and_never_the_key() {
 }
 
 #[tokio::test]
+async fn mem0s_clients_call_it_a_token() {
+    let backend = Backend::start();
+    let app = App::builder().users(&[&backend]).memory(&backend).start().await;
+    let ping = |credential: &str| {
+        let request = get(&app, "/v1/memory/compat/mem0/v1/ping/").header("authorization", credential);
+        async { Answer::to(request).await }
+    };
+    let key = key_of(&app);
+    ping(&format!("Token {key}")).await.json::<Value>(200);
+    assert_eq!(scopes_in(&backend.only()), "ai:read ai:invoke");
+    // Only keys are called so, and what is refused is refused in the form that these clients read.
+    for bad in [format!("Token {}", app.token()), "Token bo_test_x".into(), format!("Tokens {key}"), key] {
+        let refused = ping(&bad).await;
+        let body: Value = refused.json(401);
+        assert_eq!(refused.header("content-type"), Some("application/json"), "{body}");
+        assert!(body["detail"].is_string(), "{body}");
+    }
+    assert_eq!(backend.seen().len(), 1);
+}
+
+#[tokio::test]
 async fn a_bad_key_is_refused_in_the_words_of_the_route() {
     let backend = Backend::start();
     let app = app(&backend).await;

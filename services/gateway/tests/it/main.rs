@@ -20,3 +20,4 @@ mod revocation;
 mod smuggling;
 mod streaming;
 mod support;
+mod uploads;

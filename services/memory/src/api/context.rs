@@ -17,7 +17,7 @@ use crate::{app::build_context::build_context, domain::access::allow, error::Err
     (status = 200, description = "The text, and what it is made of", body = ContextView),
     (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 403, description = "`insufficient_scope`, `not_yours`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 422, description = "`validation_failed`, `scope_required`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`validation_failed`, `scope_required`, `rerank_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub async fn build(
     state: Data<AppState>,

@@ -12,10 +12,13 @@ use kit::{
 };
 
 use super::{
-    dto::memories::{
-        MemoriesCreate, MemoriesView, MemoryCreate, MemoryHistoryView, MemoryPatch, MemoryQuery, MemoryView,
-        RememberedView,
+    dto::{
+        memories::{
+            MemoriesCreate, MemoriesView, MemoryHistoryView, MemoryPatch, MemoryQuery, MemoryView, RememberedView,
+        },
+        remember::{ExtractionAccepted, MemoryRemember, Wish},
     },
+    extractions::accepted,
     repeatable,
 };
 use crate::{
@@ -24,6 +27,7 @@ use crate::{
         add_memory::{Remembered, add_memory},
         delete_memory::delete_memory,
         get_memory::get_memory,
+        infer_memories::infer_memories,
         list_memories::list_memories,
         list_memory_history::list_memory_history,
         update_memory::update_memory,
@@ -61,38 +65,44 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(List { items, next_cursor: page.next_cursor }))
 }
 
-/// Remember something, word for word.
+/// Remember something, word for word or what a language model takes from it.
 ///
-/// What is remembered in the same words for the same scope already is answered instead of being remembered twice. It can be
+/// With `infer`, facts are taken from what is given a moment later, those that are not remembered yet are added, and what they
+/// contradict is superseded. Without, it is remembered as it is: what is remembered in the same words for the same scope already is answered instead of being remembered twice. It can be
 /// found by its words at once and by what it means a moment later.
 #[utoipa::path(post, path = "/v1/memory/memories", tag = "memories", operation_id = "add_memory",
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; the same key returns the first answer for 24 hours")),
-    request_body = MemoryCreate, responses(
+    request_body = MemoryRemember, responses(
     (status = 201, description = "It is remembered", body = MemoryView, headers(("Location" = String, description = "Its path"), ("ETag" = String, description = "The version"))),
+    (status = 202, description = "Facts will be taken from it", body = ExtractionAccepted, headers(("Location" = String, description = "Where the outcome can be asked for"))),
     (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 403, description = "`insufficient_scope`, `not_yours`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 404, description = "`memory_not_found` (one that it supersedes)", body = ProblemBody, content_type = "application/problem+json"),
     (status = 409, description = "`idempotency_in_flight`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 422, description = "`validation_failed`, `idempotency_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`validation_failed`, `extraction_unavailable`, `idempotency_mismatch`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub async fn create(
     state: Data<AppState>,
     who: Principal,
     key: IdempotencyKey,
-    body: ValidJson<MemoryCreate>,
+    body: ValidJson<MemoryRemember>,
     http: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let allowed = allow(&who).map_err(Error::from)?;
     let request = repeatable(&who, "POST /v1/memory/memories", &key, &http);
-    let (new, supersedes) = body.into_inner().into_parts(&allowed).map_err(Error::from)?;
     let origin = who.origin(&*state.clock);
-    let answered = add_memory(&state, &allowed, origin, new, supersedes, request, created).await?;
+    let answered = match body.into_inner().into_wish(&allowed, origin.at)? {
+        Wish::Remember(new, supersedes) => {
+            add_memory(&state, &allowed, origin, *new, supersedes, request, created).await?
+        }
+        Wish::Infer(given) => infer_memories(&state, &allowed, origin, given, request, accepted).await?,
+    };
     let Answered { answer, replayed } = answered;
     Ok(stored_answer(answer.status, &answer.headers, answer.body, replayed))
 }
 
 /// The answer to a create, as it is stored with its key.
-fn created(memory: Memory) -> Result<Answer, serde_json::Error> {
+pub fn created(memory: Memory) -> Result<Answer, serde_json::Error> {
     let view = MemoryView::from(memory);
     Answer::created(format!("/v1/memory/memories/{}", view.id), view.version, &view)
 }

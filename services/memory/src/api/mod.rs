@@ -3,12 +3,15 @@
 mod collections;
 mod context;
 mod documents;
-mod dto;
+pub mod dto;
+mod extractions;
 mod forget;
-mod memories;
+mod mem0;
+pub mod memories;
 mod messages;
 mod search;
-mod sessions;
+pub mod sessions;
+mod summaries;
 mod transfer;
 
 use std::time::Duration;
@@ -56,6 +59,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::delete().to(sessions::delete)),
         )
         .service(web::resource("/v1/memory/sessions/{id}/fork").route(web::post().to(sessions::fork)))
+        .service(web::resource("/v1/memory/sessions/{id}/export").route(web::get().to(transfer::take_session)))
+        .service(web::resource("/v1/memory/sessions/{id}/summarize").route(web::post().to(summaries::summarize)))
         .service(
             web::resource("/v1/memory/sessions/{id}/messages")
                 .route(web::get().to(messages::list))
@@ -74,6 +79,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(web::delete().to(memories::delete)),
         )
         .service(web::resource("/v1/memory/memories/{id}/history").route(web::get().to(memories::history)))
+        .service(web::resource("/v1/memory/extractions/{id}").route(web::get().to(extractions::get)))
         .service(
             web::resource("/v1/memory/collections")
                 .route(web::get().to(collections::list))
@@ -105,7 +111,8 @@ pub fn routes(config: &mut ServiceConfig) {
             web::resource("/v1/memory/import")
                 .app_data(PayloadConfig::new(IMPORT))
                 .route(web::post().to(transfer::bring)),
-        );
+        )
+        .configure(mem0::routes);
 }
 
 /// The request, if it brings a key by which it can be repeated.
@@ -127,6 +134,7 @@ fn repeatable(who: &Principal, route: &str, key: &IdempotencyKey, http: &HttpReq
         sessions::update,
         sessions::delete,
         sessions::fork,
+        summaries::summarize,
         messages::list,
         messages::append,
         memories::list,
@@ -136,6 +144,7 @@ fn repeatable(who: &Principal, route: &str, key: &IdempotencyKey, http: &HttpReq
         memories::update,
         memories::delete,
         memories::history,
+        extractions::get,
         collections::list,
         collections::create,
         collections::get,
@@ -151,7 +160,19 @@ fn repeatable(who: &Principal, route: &str, key: &IdempotencyKey, http: &HttpReq
         context::build,
         forget::run,
         transfer::take,
-        transfer::bring
+        transfer::take_session,
+        transfer::bring,
+        mem0::ping,
+        mem0::add,
+        mem0::add_v1,
+        mem0::event,
+        mem0::search,
+        mem0::list,
+        mem0::get,
+        mem0::update,
+        mem0::delete,
+        mem0::delete_all,
+        mem0::history
     ),
     modifiers(&Bearer)
 )]

@@ -17,7 +17,7 @@ use crate::{app::search::search, domain::access::allow, error::Error, state::App
     (status = 200, description = "What was found", body = SearchView),
     (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
     (status = 403, description = "`insufficient_scope`, `not_yours`", body = ProblemBody, content_type = "application/problem+json"),
-    (status = 422, description = "`validation_failed`, `scope_required`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 422, description = "`validation_failed`, `scope_required`, `rerank_unavailable`", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 pub async fn run(
     state: Data<AppState>,

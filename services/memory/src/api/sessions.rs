@@ -20,7 +20,10 @@ use crate::{
         create_session::create_session, delete_session::delete_session, fork_session::fork_session,
         get_session::get_session, list_sessions::list_sessions, update_session::update_session,
     },
-    domain::{access::allow, session::Session},
+    domain::{
+        access::{Allowed, Read, allow},
+        session::Session,
+    },
     error::Error,
     state::AppState,
 };
@@ -40,14 +43,23 @@ pub async fn list(
     query: ValidQuery<SessionQuery>,
 ) -> Result<HttpResponse, Problem> {
     let allowed = allow(&who).map_err(Error::from)?;
-    let (page, wanted) = query.into_inner().into_parts(&allowed)?;
-    let list = cursor::List::new("sessions").within("organization", who.org).within("filter", format!("{wanted:?}"));
+    Ok(HttpResponse::Ok().json(page(&state, &allowed, query.into_inner()).await?))
+}
+
+pub async fn page(
+    state: &AppState,
+    allowed: &Allowed<Read>,
+    query: SessionQuery,
+) -> Result<List<SessionView>, Problem> {
+    let (page, wanted) = query.into_parts(allowed)?;
+    let list =
+        cursor::List::new("sessions").within("organization", allowed.org).within("filter", format!("{wanted:?}"));
     let after = state.db.signer().decode_optional(&list, page.cursor.as_deref())?;
-    let found = list_sessions(&state, &allowed, wanted, after, page.limit).await?;
+    let found = list_sessions(state, allowed, wanted, after, page.limit).await?;
     let position = |session: &Session| (session.created_at, session.id);
     let page = state.db.signer().page(&list, found, page.limit.into(), position)?;
     let items = page.items.into_iter().map(SessionView::from).collect();
-    Ok(HttpResponse::Ok().json(List { items, next_cursor: page.next_cursor }))
+    Ok(List { items, next_cursor: page.next_cursor })
 }
 
 /// Begin a conversation.

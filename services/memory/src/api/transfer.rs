@@ -5,16 +5,18 @@ use actix_web::{
     http::header::CONTENT_DISPOSITION,
     web::{Bytes, Data},
 };
+use contracts::MemorySessionId;
 use futures_util::{Stream, TryStreamExt as _, stream};
 use kit::{
     Principal, Problem,
-    http::{ProblemBody, ValidQuery, codes},
+    http::{PathId, ProblemBody, ValidQuery, codes},
 };
 
 use super::dto::transfer::{ExportQuery, ImportQuery, ImportView, TransferLine, lines};
 use crate::{
     app::{
         export::{Place, export},
+        get_session::get_session,
         import::import,
     },
     domain::{
@@ -44,10 +46,36 @@ pub async fn take(
 ) -> Result<HttpResponse, Problem> {
     let allowed = allow(&who).map_err(Error::from)?;
     let wanted = query.into_inner().into_wanted(&allowed)?;
-    Ok(HttpResponse::Ok()
+    Ok(file("memory.ndjson", state, allowed, wanted))
+}
+
+/// Export one session.
+///
+/// The session, its turns, its memories and those that were taken from its turns, in the form of an export of everything: what
+/// comes out here can be imported elsewhere. Of a fork these are its own turns, not those before it.
+#[utoipa::path(get, path = "/v1/memory/sessions/{id}/export", tag = "transfer", operation_id = "export_session",
+    params(("id" = uuid::Uuid, Path, description = "The session")), responses(
+    (status = 200, description = "A `TransferLine` a line", body = TransferLine, content_type = "application/x-ndjson"),
+    (status = 401, description = "`unauthenticated`, `invalid_token`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`insufficient_scope`", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 404, description = "`session_not_found`", body = ProblemBody, content_type = "application/problem+json"),
+))]
+pub async fn take_session(
+    state: Data<AppState>,
+    who: Principal,
+    id: PathId<MemorySessionId>,
+) -> Result<HttpResponse, Problem> {
+    let allowed = allow(&who).map_err(Error::from)?;
+    let session = get_session(&state, &allowed, id.0).await?;
+    let wanted = Wanted { session: Some(session.id), ..Wanted::default() };
+    Ok(file("session.ndjson", state, allowed, wanted))
+}
+
+fn file(name: &str, state: Data<AppState>, allowed: Allowed<Read>, wanted: Wanted) -> HttpResponse {
+    HttpResponse::Ok()
         .content_type(NDJSON)
-        .insert_header((CONTENT_DISPOSITION, "attachment; filename=\"memory.ndjson\""))
-        .streaming(pages(state, allowed, wanted).map_ok(Bytes::from).map_err(Problem::from)))
+        .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")))
+        .streaming(pages(state, allowed, wanted).map_ok(Bytes::from).map_err(Problem::from))
 }
 
 /// Page after page, each read when the client has taken the one before.

@@ -1,6 +1,6 @@
 //! Somebody has something remembered, as it is.
 
-use contracts::{MemoryId, Origin};
+use contracts::{MemoryId, OrgId, Origin, UserId};
 use db::{
     diesel::PgConnection,
     idempotency::{self, Answer, Answered},
@@ -57,7 +57,7 @@ pub struct Remembered {
     pub is_new: bool,
 }
 
-/// Adds a memory in this transaction, unless the same is remembered.
+/// Adds a memory in this transaction, unless the same is remembered; then what it supersedes ends where it begins.
 pub(super) fn remember(
     conn: &mut PgConnection,
     ids: &dyn Ids,
@@ -66,29 +66,57 @@ pub(super) fn remember(
     new: NewMemory,
     supersedes: &[MemoryId],
 ) -> Result<Remembered, Error> {
-    let (memory, added) = Memory::add(ids.new(), allowed.org, new, allowed.user, origin.at)?;
-    memories::lock_same(conn, memory.org, memory.text_hash())?;
+    let remembered = add(conn, ids, allowed.org, allowed.user, origin, new)?;
+    if remembered.is_new {
+        for id in supersedes {
+            let old = locked(conn, allowed, *id)?;
+            replace(conn, ids, origin, old, &remembered.memory)?;
+        }
+    }
+    Ok(remembered)
+}
+
+/// Adds a memory in this transaction for `by`, unless the same is remembered.
+pub(super) fn add(
+    conn: &mut PgConnection,
+    ids: &dyn Ids,
+    org: OrgId,
+    by: UserId,
+    origin: &Origin,
+    new: NewMemory,
+) -> Result<Remembered, Error> {
+    let (memory, added) = Memory::add(ids.new(), org, new, by, origin.at)?;
+    memories::lock_same(conn, org, memory.text_hash())?;
     if let Some(same) = memories::find_same(conn, &memory)? {
         return Ok(Remembered { memory: same, is_new: false });
     }
     memories::insert(conn, &memory)?;
     entries::put(conn, &[&memory.entry()])?;
-    let (at, actor) = (origin.at, Some(allowed.user));
+    let (at, actor) = (origin.at, origin.actor.map(UserId::from_uuid));
     let text = Some(memory.text.clone());
     let turn = Turn { version: 1, change: Change::Added, old_text: None, new_text: text, by: None, actor, at };
-    memory_history::insert(conn, allowed.org, memory.id, &turn)?;
+    memory_history::insert(conn, org, memory.id, &turn)?;
     outbox::append(conn, ids, origin, memory.version, &added)?;
-    for id in supersedes {
-        let old = locked(conn, allowed, *id)?;
-        let text = Some(old.text.clone());
-        let (old, event) = old.supersede(memory.id, memory.valid_from, at);
-        memories::update(conn, &old)?;
-        entries::put(conn, &[&old.entry()])?;
-        let new_text = Some(memory.text.clone());
-        let by = Some(memory.id);
-        let turn = Turn { version: old.version, change: Change::Superseded, old_text: text, new_text, by, actor, at };
-        memory_history::insert(conn, allowed.org, old.id, &turn)?;
-        outbox::append(conn, ids, origin, old.version, &event)?;
-    }
     Ok(Remembered { memory, is_new: true })
+}
+
+/// Ends a memory that this transaction has locked where `memory` begins, which holds instead.
+pub(super) fn replace(
+    conn: &mut PgConnection,
+    ids: &dyn Ids,
+    origin: &Origin,
+    old: Memory,
+    memory: &Memory,
+) -> Result<(), Error> {
+    let (at, actor) = (origin.at, origin.actor.map(UserId::from_uuid));
+    let old_text = Some(old.text.clone());
+    let (old, event) = old.supersede(memory.id, memory.valid_from, at);
+    memories::update(conn, &old)?;
+    entries::put(conn, &[&old.entry()])?;
+    let new_text = Some(memory.text.clone());
+    let by = Some(memory.id);
+    let turn = Turn { version: old.version, change: Change::Superseded, old_text, new_text, by, actor, at };
+    memory_history::insert(conn, old.org, old.id, &turn)?;
+    outbox::append(conn, ids, origin, old.version, &event)?;
+    Ok(())
 }

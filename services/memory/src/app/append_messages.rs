@@ -1,5 +1,7 @@
 //! Turns are added to a conversation.
 
+use std::time::Duration;
+
 use contracts::{MemorySessionId, Origin};
 use db::{
     diesel::PgConnection,
@@ -20,8 +22,11 @@ use crate::{
     error::Error,
     recall::sentences::question_in,
     state::AppState,
-    store::{entries, messages, sessions},
+    store::{entries, extraction_jobs, messages, sessions},
 };
+
+/// By then what somebody asks and what they are answered are both there, and facts are taken from them together.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// All of them or none. With a `request` a repetition gets the first answer, which is why the answer is made here, in the
 /// transaction.
@@ -35,6 +40,7 @@ pub async fn append_messages(
     answer: fn(Vec<Message>) -> Result<Answer, serde_json::Error>,
 ) -> Result<Answered, Error> {
     let (allowed, ids) = (*allowed, state.ids.clone());
+    let extracts = state.language.is_some();
     let answered = state
         .db
         .tenant(allowed.org)
@@ -42,12 +48,23 @@ pub async fn append_messages(
             idempotency::once(conn, request, |conn| {
                 let session = locked(conn, &allowed, id)?;
                 let messages = append(conn, &*ids, &origin, session, new)?;
+                if extracts {
+                    have_facts_taken(conn, &messages)?;
+                }
                 answer(messages).map_err(|error| Error::Db(error.into()))
             })
         })
         .await?;
     state.signals.entries_changed();
     Ok(answered)
+}
+
+/// Has facts taken from turns that this transaction has added to one session, if they say anything.
+pub(super) fn have_facts_taken(conn: &mut PgConnection, added: &[Message]) -> Result<(), Error> {
+    if let Some(first) = added.iter().find(|message| message.said().is_some()) {
+        extraction_jobs::enqueue(conn, first.org, first.session, first.position, SETTLED)?;
+    }
+    Ok(())
 }
 
 /// Adds to a session that this transaction has locked.

@@ -3,19 +3,27 @@
 
 use std::fmt::Write as _;
 
+use db::diesel::PgConnection;
+use uuid::Uuid;
+
 use crate::{
-    app::search::{Found, Hit, Ranking, Search, Wanted, search},
+    app::search::{self, Found, Hit, Ranking, Search, search},
     domain::{
         access::{Allowed, Read},
         entry::{Entry, Kind},
+        session::Wanted,
         tokens,
     },
     error::Error,
     state::AppState,
+    store::sessions,
 };
 
 /// Hits that are considered.
 const CONSIDERED: usize = 100;
+
+/// Sessions of one name; the users of an application may each have one.
+const MOST_SESSIONS: i64 = 1_000;
 
 /// In this order they stand in the text: what is known for sure first.
 const ORDER: [Kind; 3] = [Kind::Memory, Kind::Message, Kind::Chunk];
@@ -24,8 +32,12 @@ const ORDER: [Kind; 3] = [Kind::Memory, Kind::Message, Kind::Chunk];
 #[derive(Clone, Debug)]
 pub struct Occasion {
     pub question: String,
-    pub wanted: Wanted,
+    pub wanted: search::Wanted,
     pub ranking: Ranking,
+    /// Hits at most.
+    pub limit: usize,
+    /// What a client calls the session whose turns are left out.
+    pub except: Option<String>,
     /// About how many tokens the text may have, headings included.
     pub budget_tokens: usize,
 }
@@ -41,6 +53,8 @@ pub struct Context {
     pub citations: Vec<Hit>,
     /// Whether vectors took part.
     pub semantic: bool,
+    /// Whether a model compared the hits with the question once more.
+    pub reranked: bool,
 }
 
 /// Facts before turns before documents; each with a number by which an answer can cite it. What does not fit is left out,
@@ -54,10 +68,28 @@ pub async fn build_context(state: &AppState, allowed: &Allowed<Read>, occasion: 
         neighbours: 0,
         budget_tokens: None,
     };
-    let Found { hits, semantic } = search(state, allowed, wanted).await?;
+    let known = match occasion.except {
+        Some(external_id) => sessions_called(state, allowed, external_id).await?,
+        None => Vec::new(),
+    };
+    let Found { mut hits, semantic, reranked } = search(state, allowed, wanted).await?;
+    let is_known = |entry: &Entry| entry.attributes.session.is_some_and(|session| known.contains(&session));
+    hits.retain(|hit| hit.entry.attributes.kind != Kind::Message || !is_known(&hit.entry));
+    hits.truncate(occasion.limit);
     let citations = affordable(hits, occasion.budget_tokens);
     let text = written(&citations);
-    Ok(Context { tokens: tokens::estimate(&text), text, citations, semantic })
+    Ok(Context { tokens: tokens::estimate(&text), text, citations, semantic, reranked })
+}
+
+/// The sessions that clients call so, within reach.
+async fn sessions_called(state: &AppState, allowed: &Allowed<Read>, external_id: String) -> Result<Vec<Uuid>, Error> {
+    let Allowed { org, reach, .. } = *allowed;
+    let wanted = Wanted { external_id: Some(external_id), ..Wanted::default() };
+    let page = move |conn: &mut PgConnection| {
+        Ok::<_, db::Error>(sessions::list_in_org(conn, org, reach, &wanted, None, MOST_SESSIONS)?)
+    };
+    let found = state.db.tenant(org).tx(page).await?;
+    Ok(found.into_iter().map(|session| session.id.uuid()).collect())
 }
 
 /// The best hits whose lines and headings cost no more than the budget, in the order of the text.
@@ -153,7 +185,7 @@ mod tests {
             text: text.to_owned(),
             reply_to: String::new(),
         };
-        Hit { entry, score: 1.0, parts: Parts::default(), neighbours: Vec::new() }
+        Hit { entry, score: 1.0, parts: Parts::default(), reranked: None, neighbours: Vec::new() }
     }
 
     fn context(hits: Vec<Hit>, budget_tokens: usize) -> String {

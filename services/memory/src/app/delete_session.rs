@@ -10,11 +10,12 @@ use crate::{
         access::{Allowed, Write},
         entry::EntryId,
         filter::Reach,
+        forgetting::Forgetting,
         session::Session,
     },
     error::Error,
     state::AppState,
-    store::{entries, memories, messages, sessions},
+    store::{entries, forgetting, memories, messages, sessions},
 };
 
 /// Its turns go, and with them the memories that were taken from them alone. One that is not there is no error.
@@ -56,6 +57,8 @@ pub(super) fn forget_session(
     let turns = messages::delete_of_session(conn, org, id)?;
     let found: Vec<_> = turns.iter().map(|turn| EntryId(turn.uuid())).collect();
     entries::forget(conn, org, &found, origin.at)?;
+    let belongs = Forgetting { session: Some(id), ..Forgetting::default() };
+    forgetting::drop_waiting(conn, org, reach, &belongs)?;
     let derived = memories::derived_from(conn, org, reach, id, &turns)?;
     forget_memories(conn, ids, origin, org, &derived)?;
     memories::forget_sources(conn, org, reach, &turns, origin.at)?;

@@ -100,6 +100,7 @@ impl Request {
         let (some_memories, some_turns) =
             (i64::try_from(MEMORIES).unwrap_or(i64::MAX), i64::try_from(TURNS).unwrap_or(i64::MAX));
         let mut gone = Counts::default();
+        forgetting::drop_waiting(conn, org, reach, &self.what)?;
         let facts = forgetting::some_memories(conn, org, reach, &self.what, some_memories)?;
         forget_memories(conn, ids, &self.origin, org, &facts)?;
         gone.memories = facts.len();

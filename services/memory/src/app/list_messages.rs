@@ -62,7 +62,7 @@ pub async fn list_messages(
 }
 
 /// Where the turns of a session are, its own first.
-fn spans(conn: &mut PgConnection, mut session: Session) -> Result<Vec<Span>, Error> {
+pub(super) fn spans(conn: &mut PgConnection, mut session: Session) -> Result<Vec<Span>, Error> {
     let mut spans = Vec::new();
     let mut to = session.next_position;
     while spans.len() < GENERATIONS {

@@ -11,6 +11,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::rerank::{RERANKED, rerank};
 use crate::{
     domain::{
         access::{Allowed, Read},
@@ -53,6 +54,7 @@ pub struct Search {
 pub struct Wanted {
     pub kinds: Vec<Kind>,
     pub subject: Option<String>,
+    pub shared: bool,
     pub agent: Option<String>,
     pub session: Option<Uuid>,
     pub project: Option<Uuid>,
@@ -73,6 +75,8 @@ pub struct Ranking {
     pub diversity: Option<f64>,
     /// Hits with a smaller score are left out.
     pub threshold: Option<f64>,
+    /// Whether a model compares the best hits with the question once more.
+    pub rerank: bool,
 }
 
 /// What was found, best first.
@@ -81,6 +85,8 @@ pub struct Found {
     pub hits: Vec<Hit>,
     /// Whether vectors took part. They do not while the embedding server or the index is away.
     pub semantic: bool,
+    /// Whether the hits are in the order of a model that compared them with the question once more.
+    pub reranked: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +94,8 @@ pub struct Hit {
     pub entry: Entry,
     pub score: f64,
     pub parts: Parts,
+    /// What a model says that compared it with the question once more; the order goes by this.
+    pub reranked: Option<f64>,
     /// What stands around it in its session or document, in order, without the entry itself.
     pub neighbours: Vec<Entry>,
 }
@@ -99,6 +107,7 @@ impl Wanted {
             reach: allowed.reach,
             kinds: self.kinds,
             subject: self.subject,
+            shared: self.shared,
             agent: self.agent,
             session: self.session,
             project: self.project,
@@ -116,9 +125,13 @@ impl Wanted {
 pub async fn search(state: &AppState, allowed: &Allowed<Read>, search: Search) -> Result<Found, Error> {
     let begun = Instant::now();
     let now = state.clock.now();
+    let reranking = match (&state.reranking, search.ranking.rerank) {
+        (None, true) => return Err(Error::RerankUnavailable),
+        (reranking, wanted) => reranking.as_ref().filter(|_| wanted),
+    };
     let filter = Arc::new(search.wanted.filter(allowed, now));
     let words = state.lexicons.of(allowed.org).await?;
-    let asked = (Arc::clone(&filter), search.question);
+    let asked = (Arc::clone(&filter), search.question.clone());
     let (question, by_words) = words
         .read(move |lexicon| {
             let (filter, text) = asked;
@@ -131,13 +144,19 @@ pub async fn search(state: &AppState, allowed: &Allowed<Read>, search: Search) -
     let like = alike(state, &filter, &question).await;
     let (scored, semantic) = score(state, &words, &filter, &question, by_words, like).await?;
     let scored = ranked(scored, search.ranking, now);
-    let hits = read(state, &words, &filter, scored, &search.ranking, search.limit, search.neighbours).await?;
+    let considered = if reranking.is_some() { search.limit.max(RERANKED) } else { search.limit };
+    let mut hits = read(state, &words, &filter, scored, &search.ranking, considered, search.neighbours).await?;
+    let reranked = match reranking {
+        Some(reranking) => rerank(reranking, &search.question, &mut hits).await,
+        None => false,
+    };
+    hits.truncate(search.limit);
     let hits = match search.budget_tokens {
         Some(budget) => rank::packed(hits, budget, |hit: &Hit| hit.tokens()),
         None => hits,
     };
     metrics::search(begun.elapsed().as_secs_f64(), semantic);
-    Ok(Found { hits, semantic })
+    Ok(Found { hits, semantic, reranked })
 }
 
 impl Hit {
@@ -261,7 +280,7 @@ async fn read(
     let hit = |one: Scored| {
         let entry = known.remove(&one.id)?;
         let neighbours = around.remove(&one.id).unwrap_or_default();
-        Some(Hit { entry, score: one.score, parts: one.parts, neighbours })
+        Some(Hit { entry, score: one.score, parts: one.parts, reranked: None, neighbours })
     };
     Ok(scored.into_iter().filter_map(hit).collect())
 }

@@ -3,38 +3,17 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures_util::StreamExt as _;
-use kit::{Secret, outbound::plain_client_of};
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
-use url::Url;
+
+use super::server::{CallError, Caller, Server};
 
 /// 256 vectors of 4,096 numbers written as decimals.
 const ANSWER_BYTES: usize = 16 << 20;
 
-/// Client errors that are not the fault of what was sent.
-const OF_THE_SERVER: [StatusCode; 5] = [
-    StatusCode::UNAUTHORIZED,
-    StatusCode::FORBIDDEN,
-    StatusCode::NOT_FOUND,
-    StatusCode::REQUEST_TIMEOUT,
-    StatusCode::TOO_MANY_REQUESTS,
-];
-
-/// Where texts become vectors.
-#[derive(Clone, Debug)]
-pub struct Server {
-    /// With its version segment.
-    pub base_url: Url,
-    pub key: Option<Secret<String>>,
-}
-
 /// A client for one server. Cheap to clone.
 #[derive(Clone)]
-pub struct Embeddings {
-    http: reqwest::Client,
-    server: Server,
-}
+pub struct Embeddings(Caller);
 
 /// Why there are no vectors.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +26,16 @@ pub enum EmbedError {
     Refused(StatusCode),
     #[error("the embedding server answered something else than vectors: {0}")]
     Malformed(&'static str),
+}
+
+impl From<CallError> for EmbedError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Unavailable(source) => Self::Unavailable(source),
+            CallError::Refused(status) => Self::Refused(status),
+            CallError::TooLarge => Self::Malformed("too much of it"),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -79,7 +68,7 @@ enum Vector {
 
 impl Embeddings {
     pub fn new(server: Server) -> Self {
-        Self { http: plain_client_of(&server.base_url), server }
+        Self(Caller::new(server))
     }
 
     /// One vector of length 1 for each text, all of the same dimension, within `deadline`.
@@ -91,37 +80,10 @@ impl Embeddings {
     }
 
     async fn ask(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
-        let mut url = self.server.base_url.clone();
-        url.set_path(&format!("{}/embeddings", url.path().trim_end_matches('/')));
         let request = Request { model, input: texts, encoding_format: "base64" };
-        let mut request = self.http.post(url).json(&request);
-        if let Some(key) = &self.server.key {
-            request = request.bearer_auth(key.expose());
-        }
-        let answer = request.send().await.map_err(unavailable)?;
-        match answer.status() {
-            status if status.is_success() => {}
-            // What has nothing to do with these texts: they are fine once the server is less busy, or the operator has
-            // mended the key or the model.
-            status if status.is_client_error() && !OF_THE_SERVER.contains(&status) => {
-                return Err(EmbedError::Refused(status));
-            }
-            status => return Err(EmbedError::Unavailable(anyhow::anyhow!("status {status}"))),
-        }
-        let mut document = Vec::new();
-        let mut body = answer.bytes_stream();
-        while let Some(bytes) = body.next().await {
-            document.extend_from_slice(&bytes.map_err(unavailable)?);
-            if document.len() > ANSWER_BYTES {
-                return Err(EmbedError::Malformed("too much of it"));
-            }
-        }
+        let document = self.0.post("embeddings", &request, ANSWER_BYTES).await?;
         read(&document, texts.len())
     }
-}
-
-fn unavailable(error: reqwest::Error) -> EmbedError {
-    EmbedError::Unavailable(error.without_url().into())
 }
 
 fn read(document: &[u8], texts: usize) -> Result<Vec<Vec<f32>>, EmbedError> {

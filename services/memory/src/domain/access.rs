@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use contracts::{OrgId, Role, Scope, UserId};
 use kit::Principal;
+use uuid::Uuid;
 
 use super::filter::Reach;
 
@@ -29,7 +30,7 @@ impl Action for Write {
     const NEEDS: Scope = Scope::MemoryWrite;
 }
 
-/// Proof that the caller may do `A` in `org`, within `reach`. Only [`allow`] makes one.
+/// Proof that the caller may do `A` in `org`, within `reach`. Only [`allow`] makes one of a request.
 #[derive(Debug)]
 pub struct Allowed<A> {
     pub org: OrgId,
@@ -67,6 +68,26 @@ pub fn allow<A: Action>(who: &Principal) -> Result<Allowed<A>, Refused> {
     Ok(Allowed { org: who.org, user: who.user, reach, action: PhantomData })
 }
 
+impl Allowed<Write> {
+    /// For what the system does in the name of a person who asked for it elsewhere.
+    pub fn of_the_person(org: OrgId, user: UserId) -> Self {
+        Self { org, user, reach: Reach::Own(user), action: PhantomData }
+    }
+}
+
+impl Allowed<Read> {
+    /// For what the system does with an owner's entries: those of `subject`, and what the organization shares.
+    pub fn of_the_owner(org: OrgId, subject: Option<&str>) -> Self {
+        let nobody = UserId::from_uuid(Uuid::nil());
+        let reach = match subject.map(str::parse) {
+            Some(Ok(member)) => Reach::Own(member),
+            Some(Err(_)) => Reach::Applications(nobody),
+            None => Reach::Own(nobody),
+        };
+        Self { org, user: nobody, reach, action: PhantomData }
+    }
+}
+
 impl<A> Allowed<A> {
     /// Whether entries of this subject exist for the caller.
     pub fn sees(&self, subject: Option<&str>) -> bool {
@@ -85,8 +106,6 @@ impl<A> Allowed<A> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
 
     #[test]
@@ -99,5 +118,17 @@ mod tests {
         }
         assert!(Reach::Applications(ada).includes(Some("customer-7")));
         assert!(!Reach::Own(ada).includes(Some("customer-7")));
+    }
+
+    #[test]
+    fn for_an_owner_the_system_reaches_theirs_and_what_is_shared() {
+        let org = OrgId::from_uuid(Uuid::from_u128(9));
+        let (ada, bob) = (Uuid::from_u128(1).to_string(), Uuid::from_u128(2).to_string());
+        for (owner, other) in
+            [(Some(ada.as_str()), bob.as_str()), (Some("customer-7"), &bob), (None, &bob), (None, "customer-7")]
+        {
+            let allowed = Allowed::of_the_owner(org, owner);
+            assert!(allowed.sees(owner) && allowed.sees(None) && !allowed.sees(Some(other)), "{owner:?}");
+        }
     }
 }

@@ -14,6 +14,8 @@ pub struct Filter {
     /// One of these; empty for any kind.
     pub kinds: Vec<Kind>,
     pub subject: Option<String>,
+    /// With a subject: also entries of nobody, which the organization shares.
+    pub shared: bool,
     pub agent: Option<String>,
     pub session: Option<Uuid>,
     pub project: Option<Uuid>,
@@ -67,7 +69,7 @@ impl Filter {
         entry.org == self.org
             && self.reach.includes(entry.subject.as_deref())
             && (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
-            && given(&self.subject, &entry.subject)
+            && (given(&self.subject, &entry.subject) || (self.shared && entry.subject.is_none()))
             && given(&self.agent, &entry.agent)
             && (self.session.is_none() || self.session == entry.session)
             && (self.project.is_none() || self.project == entry.project)

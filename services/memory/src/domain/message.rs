@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::{
     entry::{Attributes, Entry, EntryId, Kind, labels},
+    recalled,
     session::{LastTurn, Session},
 };
 
@@ -131,8 +132,13 @@ impl Session {
 
 impl Message {
     /// Who said it, for telling a question from its answer.
-    fn speaker(&self) -> String {
+    pub fn speaker(&self) -> String {
         self.author.clone().unwrap_or_else(|| self.role.as_str().to_owned())
+    }
+
+    /// What it says of itself; see [`recalled`].
+    pub fn said(&self) -> Option<String> {
+        recalled::said(self.role, &self.metadata, &self.content)
     }
 
     /// What a turn after it may answer.

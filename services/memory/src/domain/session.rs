@@ -5,11 +5,12 @@ use contracts::{
     MemorySessionId, OrgId, UserId,
     memory::v1::{MemoryForgotten, SessionStarted},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// Where something belongs: all of it must match for a search that names it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Belonging {
     /// The id of a member, or a name that an application gives its users; `None` is shared by the organization.
     pub subject: Option<String>,
@@ -120,6 +121,15 @@ impl Session {
         session.summary = self.summary.clone().filter(|summary| summary.covers <= at);
         let event = session.started();
         (session, event)
+    }
+
+    /// With a summary.
+    #[must_use]
+    pub fn summarized(mut self, summary: Summary, now: DateTime<Utc>) -> Self {
+        self.summary = Some(summary);
+        self.version += 1;
+        self.updated_at = now;
+        self
     }
 
     /// Without some of its turns; `last` is what was said last in those that are left. What was made of all of them goes too.

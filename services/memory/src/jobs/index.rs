@@ -1,25 +1,23 @@
-//! Keeps the vector index of every model in use up with the database, and changes over to another model when its index is
-//! complete.
+//! Keeps the vector index of every model in use up with the database, changes over to another model when its index is
+//! complete, and makes that of the active one anew when somebody asks for it.
 
-use std::time::{Duration, Instant};
+mod followed;
+mod rebuild;
+
+use std::time::Duration;
 
 use kit::{CancellationToken, Task};
 
+use self::followed::{CatchUp, Followed};
 use super::signal;
 use crate::{
     config::VectorSettings,
     domain::space::{EmbeddingModel, SpaceState},
-    metrics,
     state::{AppState, Embedding},
-    store::{
-        feed::{self, Changed, Cursor},
-        purges, spaces,
-    },
-    vectors::{Change, Space, VectorError, Watermark},
+    store::{rebuilds, spaces},
+    vectors::{Space, VectorError},
 };
 
-/// Entries that are read from the database at a time.
-const PAGE: i64 = 1_000;
 /// Other replicas change entries too.
 const LOOK: Duration = Duration::from_millis(500);
 /// After a failure.
@@ -77,19 +75,6 @@ struct Follower {
     spaces: Vec<Followed>,
 }
 
-/// A space whose index is open.
-struct Followed {
-    space: Space,
-    /// Applied up to here, …
-    applied: Watermark,
-    /// … and durable up to here.
-    committed: Watermark,
-    committed_at: Instant,
-    optimized_at: Instant,
-    /// Changes since the graphs were last built.
-    changes: usize,
-}
-
 impl Follower {
     async fn run(mut self, stop: &CancellationToken) -> anyhow::Result<()> {
         loop {
@@ -131,6 +116,9 @@ impl Follower {
         }
         for (model, _) in live.iter().filter(|(_, state)| *state == SpaceState::Building) {
             self.change_over(model).await?;
+        }
+        if let Some((model, _)) = live.iter().find(|(_, state)| *state == SpaceState::Active) {
+            self.rebuild_if_asked(model.space).await?;
         }
         for followed in &mut self.spaces {
             followed.tend(&self.state, &self.settings).await?;
@@ -182,6 +170,31 @@ impl Follower {
         }
     }
 
+    /// Takes up what somebody asked for. When the database goes away meanwhile it is begun anew.
+    async fn rebuild_if_asked(&mut self, space: Space) -> anyhow::Result<()> {
+        let system = self.state.db.system("rebuild");
+        let asked = system.tx(move |conn| Ok::<_, db::Error>(rebuilds::take(conn, space)?)).await?;
+        let Some(asked) = asked else { return Ok(()) };
+        let Some(at) = self.spaces.iter().position(|followed| followed.space == space) else { return Ok(()) };
+        tracing::info!(rebuild = asked.id, space = space.id, "The vector index is being made anew");
+        let rebuilt = self.spaces[at].rebuild(&self.state, &asked).await;
+        let failure = match rebuilt {
+            Ok(()) => None,
+            Err(CatchUp::Db(error)) => return Err(error.into()),
+            Err(CatchUp::Index(error)) => Some(anyhow::Error::from(error)),
+        };
+        let why = failure.as_ref().map(|error| format!("{error:#}"));
+        system.tx(move |conn| Ok::<_, db::Error>(rebuilds::end(conn, asked.id, why.as_deref())?)).await?;
+        let Some(error) = failure else {
+            tracing::info!(rebuild = asked.id, space = space.id, "The new vector index answers");
+            return Ok(());
+        };
+        // Opened with the next round, if it is still open.
+        self.spaces.remove(at);
+        self.state.vectors.give_up_rebuild(space).await?;
+        Err(error.context("the vector index was not made anew"))
+    }
+
     /// Puts a model in the place of the active one when all texts have its vectors and its index has all of them.
     async fn change_over(&mut self, model: &EmbeddingModel) -> anyhow::Result<()> {
         let (space, now) = (model.space, self.state.clock.now());
@@ -197,85 +210,5 @@ impl Follower {
         self.state.signals.set_active(Some(model.clone()));
         tracing::info!(embedding.model = model.name, "Searches use another embedding model from now on");
         Ok(())
-    }
-}
-
-enum CatchUp {
-    Db(db::Error),
-    Index(VectorError),
-}
-
-impl Followed {
-    async fn open(state: &AppState, space: Space) -> anyhow::Result<Self> {
-        let mut watermark = state.vectors.open(space).await?;
-        let known =
-            |conn: &mut db::diesel::PgConnection| Ok::<_, db::Error>(purges::up_to(conn)?..=feed::settled(conn)?);
-        let known = state.db.system("vector index").tx(known).await?;
-        // It may have missed what is gone for good; or the database is a backup that is older than it.
-        if watermark != Watermark::default() && !known.contains(&watermark) {
-            tracing::warn!(space = space.id, "The vector index does not fit the database; it is made anew");
-            state.vectors.drop_space(space).await?;
-            watermark = state.vectors.open(space).await?;
-        }
-        tracing::info!(space = space.id, watermark = watermark.0, "The vector index is open");
-        let now = Instant::now();
-        Ok(Self { space, applied: watermark, committed: watermark, committed_at: now, optimized_at: now, changes: 0 })
-    }
-
-    async fn catch_up(&mut self, state: &AppState) -> Result<(), CatchUp> {
-        let (space, mut cursor) = (self.space, Cursor::at(self.applied));
-        let settled = state.db.system("vector index").tx(|conn| Ok::<_, db::Error>(feed::settled(conn)?)).await;
-        let settled = settled.map_err(CatchUp::Db)?;
-        loop {
-            let page = state
-                .db
-                .system("vector index")
-                .tx(move |conn| Ok::<_, db::Error>(feed::of_space(conn, space.id, cursor, PAGE)?))
-                .await
-                .map_err(CatchUp::Db)?;
-            let last = page.last().map(|changed| changed.cursor);
-            let full = i64::try_from(page.len()).is_ok_and(|found| found == PAGE);
-            let changes: Vec<Change> = page.into_iter().map(change).collect();
-            self.changes += changes.len();
-            if !changes.is_empty() {
-                state.vectors.apply(space, changes).await.map_err(CatchUp::Index)?;
-            }
-            match last {
-                Some(last) if full => cursor = last,
-                _ => break,
-            }
-        }
-        self.applied = settled;
-        Ok(())
-    }
-
-    /// Makes durable and builds graphs when it is time.
-    async fn tend(&mut self, state: &AppState, settings: &VectorSettings) -> Result<(), VectorError> {
-        if self.committed_at.elapsed() >= settings.commit_interval {
-            self.commit(state).await?;
-        }
-        if self.changes > 0 && self.optimized_at.elapsed() >= settings.optimize_interval {
-            state.vectors.optimize(self.space).await?;
-            (self.optimized_at, self.changes) = (Instant::now(), 0);
-            metrics::index_size(state.vectors.stats(self.space).await?);
-        }
-        Ok(())
-    }
-
-    async fn commit(&mut self, state: &AppState) -> Result<(), VectorError> {
-        if self.committed < self.applied {
-            state.vectors.commit(self.space, self.applied).await?;
-            self.committed = self.applied;
-        }
-        self.committed_at = Instant::now();
-        Ok(())
-    }
-}
-
-/// An entry without a vector of its present text is not in the index.
-fn change(changed: Changed) -> Change {
-    match (changed.entry, changed.vector) {
-        (Some(entry), Some(vector)) => Change::Upsert { id: entry.id, attributes: entry.attributes, vector },
-        _ => Change::Delete { org: changed.org, id: changed.id },
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod documents;
 pub mod embed;
+pub mod extract;
 pub mod index;
 pub mod purge;
 

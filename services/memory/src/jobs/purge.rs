@@ -5,7 +5,11 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use kit::{CancellationToken, Task};
 
-use crate::{app::expire::expire, state::AppState, store::purges};
+use crate::{
+    app::expire::expire,
+    state::AppState,
+    store::{extractions, purges},
+};
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -36,5 +40,7 @@ async fn round(state: &AppState) -> Result<(), crate::error::Error> {
     while expire(state).await? {}
     let before = state.clock.now() - KEPT;
     while state.db.system("purge").tx(move |conn| Ok::<_, db::Error>(purges::purge(conn, before, BATCH)?)).await? {}
+    while state.db.system("purge").tx(move |conn| Ok::<_, db::Error>(extractions::purge(conn, before, BATCH)?)).await? {
+    }
     Ok(())
 }

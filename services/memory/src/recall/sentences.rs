@@ -75,7 +75,8 @@ pub fn combined(parts: &[(f32, &[f32])]) -> Vec<f32> {
     sum
 }
 
-fn split(text: &str) -> impl Iterator<Item = &str> {
+/// The sentences of a text, in order and without the white space between them.
+pub fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text.trim();
     std::iter::from_fn(move || {
         let mut before = ' ';

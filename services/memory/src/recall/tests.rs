@@ -70,6 +70,7 @@ fn anything() -> Filter {
         reach: Reach::Applications(member(1)),
         kinds: Vec::new(),
         subject: None,
+        shared: false,
         agent: None,
         session: None,
         project: None,

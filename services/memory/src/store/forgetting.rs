@@ -101,6 +101,21 @@ pub fn some_memories(
     Ok(rows.into_iter().map(|row| MemoryId::from_uuid(row.id)).collect())
 }
 
+/// Drops what waits to have facts taken from it, where the facts would be meant.
+pub fn drop_waiting(conn: &mut PgConnection, org: OrgId, reach: Reach, what: &Forgetting) -> QueryResult<()> {
+    let reached = reached("e.subject", reach);
+    let sql = format!(
+        "DELETE FROM extractions e WHERE e.org_id = $1 AND e.status = 'waiting' AND {reached} AND 'memory' = ANY($10) \
+         AND ($2 IS NULL OR e.subject = $2) AND ($3 IS NULL OR e.given #>> '{{frame,belonging,agent}}' = $3) \
+         AND ($4 IS NULL OR (e.given #>> '{{frame,session}}')::uuid = $4) \
+         AND ($5 IS NULL OR (e.given #>> '{{frame,belonging,project}}')::uuid = $5) \
+         AND e.given #> '{{frame,tags}}' @> to_jsonb($6) AND e.given #> '{{frame,metadata}}' @> $7 \
+         AND ($8 IS NULL OR coalesce((e.given #>> '{{frame,valid_from}}')::timestamptz, e.created_at) >= $8) \
+         AND ($9 IS NULL OR coalesce((e.given #>> '{{frame,valid_from}}')::timestamptz, e.created_at) < $9)"
+    );
+    asked(sql, org, what).execute(conn).map(drop)
+}
+
 #[derive(QueryableByName)]
 struct TurnRow {
     #[diesel(sql_type = SqlUuid)]

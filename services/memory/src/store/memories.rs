@@ -4,7 +4,12 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use contracts::{MemoryId, MemorySessionId, MessageId, OrgId, UserId};
-use db::diesel::{self, prelude::*};
+use db::diesel::{
+    self,
+    dsl::sql,
+    prelude::*,
+    sql_types::{Bool, Uuid as SqlUuid},
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -272,7 +277,8 @@ pub fn find_all(conn: &mut PgConnection, org: OrgId, ids: &[Uuid]) -> QueryResul
     rows.into_iter().map(|row| Ok((row.id, Memory::try_from(row)?))).collect()
 }
 
-/// The memories within reach that have not expired by `now`, after `after`, the oldest first, at most `limit`.
+/// The memories within reach that have not expired by `now`, after `after`, the oldest first, at most `limit`. Those of a
+/// session are also the ones that were taken from its turns.
 pub fn export(
     conn: &mut PgConnection,
     org: OrgId,
@@ -296,7 +302,12 @@ pub fn export(
         query = query.filter(memories::agent.eq(agent));
     }
     if let Some(session) = wanted.session {
-        query = query.filter(memories::session_id.eq(session.uuid()));
+        let taken = sql::<Bool>("source_message_ids && ARRAY(SELECT id FROM messages WHERE org_id = ")
+            .bind::<SqlUuid, _>(org.uuid())
+            .sql(" AND session_id = ")
+            .bind::<SqlUuid, _>(session.uuid())
+            .sql(")");
+        query = query.filter(memories::session_id.is_not_distinct_from(Some(session.uuid())).or(taken));
     }
     if let Some(project) = wanted.project {
         query = query.filter(memories::project_id.eq(project));

@@ -124,6 +124,20 @@ pub fn list_span(
     query.load(conn)?.into_iter().map(Message::try_from).collect()
 }
 
+/// How many turns the spans have together.
+pub fn count(conn: &mut PgConnection, org: OrgId, spans: &[Span]) -> QueryResult<i64> {
+    let mut count = 0;
+    for span in spans {
+        let turns = messages::table
+            .filter(messages::org_id.eq(org.uuid()))
+            .filter(messages::session_id.eq(span.session.uuid()))
+            .filter(messages::position.ge(span.from))
+            .filter(messages::position.lt(span.to));
+        count += turns.count().get_result::<i64>(conn)?;
+    }
+    Ok(count)
+}
+
 /// Deletes the turns of a session, and says which they were.
 pub fn delete_of_session(conn: &mut PgConnection, org: OrgId, session: MemorySessionId) -> QueryResult<Vec<MessageId>> {
     let rows = messages::table.filter(messages::org_id.eq(org.uuid())).filter(messages::session_id.eq(session.uuid()));

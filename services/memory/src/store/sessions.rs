@@ -126,6 +126,27 @@ pub fn lock_in_org(conn: &mut PgConnection, org: OrgId, id: MemorySessionId) -> 
     row.for_update().first(conn).optional()?.map(Session::try_from).transpose()
 }
 
+/// The session that a client calls so, if it is this subject's. Nobody else adds to it or changes it until this transaction ends.
+pub fn lock_called(
+    conn: &mut PgConnection,
+    org: OrgId,
+    subject: &str,
+    external_id: &str,
+) -> QueryResult<Option<Session>> {
+    let row = sessions::table
+        .filter(sessions::org_id.eq(org.uuid()))
+        .filter(sessions::subject.eq(subject))
+        .filter(sessions::external_id.eq(external_id))
+        .select(Row::as_select());
+    row.for_update().first(conn).optional()?.map(Session::try_from).transpose()
+}
+
+/// Whether the session is new: none of its subject is called the same.
+pub fn insert_new(conn: &mut PgConnection, session: &Session) -> QueryResult<bool> {
+    let insert = diesel::insert_into(sessions::table).values(Row::from(session)).on_conflict_do_nothing();
+    Ok(insert.execute(conn)? > 0)
+}
+
 /// Where a page of [`list_in_org`] goes on: the last row's creation time and id.
 pub type After = (DateTime<Utc>, MemorySessionId);
 

@@ -146,9 +146,16 @@ pub trait VectorIndex: Send + Sync {
     fn commit(&self, space: Space, watermark: Watermark) -> BoxFuture<'_, Result<(), VectorError>>;
 
     /// Begins a new generation beside the one that answers searches: from here on changes go to both, and
-    /// [`Watermark::default`] is where the new one starts. [`publish`](Self::publish) puts it in place. A generation that
-    /// was begun and not published when the process ended is forgotten.
+    /// [`Watermark::default`] is where the new one starts. [`fill`](Self::fill) tells it what was before, and
+    /// [`publish`](Self::publish) puts it in place. A generation that was begun and not published when the process ended
+    /// is forgotten.
     fn begin_rebuild(&self, space: Space) -> BoxFuture<'_, Result<(), VectorError>>;
+
+    /// Applies changes to the new generation alone, of which the one that answers has been told before.
+    fn fill(&self, space: Space, changes: Vec<Change>) -> BoxFuture<'_, Result<(), VectorError>>;
+
+    /// Deletes the new generation, if there is one.
+    fn give_up_rebuild(&self, space: Space) -> BoxFuture<'_, Result<(), VectorError>>;
 
     /// Puts the new generation, which contains everything up to `watermark`, in the place of the old one, at once for all
     /// searches that begin after, and deletes the old one.

@@ -71,6 +71,8 @@ pub(super) enum Condition {
     Is(&'static str, String),
     /// It has one of these.
     AnyOf(&'static str, Vec<String>),
+    /// One of these holds.
+    Either(Vec<Condition>),
     /// It is at least this.
     AtLeast(&'static str, i64),
     /// It is at most this.
@@ -93,11 +95,15 @@ pub(super) fn conditions(filter: &Filter) -> Vec<Condition> {
         Reach::Applications(member) => vec![SHARED.to_owned(), APPLICATION.to_owned(), member.to_string()],
     };
     let text = |field, wanted: &Option<String>| wanted.clone().map(|text| Condition::Is(field, text));
+    let subject = text(SUBJECT, &filter.subject).map(|of_subject| match filter.shared {
+        true => Condition::Either(vec![of_subject, Condition::Is(HOLDER, SHARED.to_owned())]),
+        false => of_subject,
+    });
     let id = |field, wanted: Option<Uuid>| wanted.map(|id| Condition::Is(field, id.to_string()));
     let any = |field, wanted: Vec<String>| (!wanted.is_empty()).then_some(Condition::AnyOf(field, wanted));
     let optional = [
         any(KIND, filter.kinds.iter().map(|kind| kind.as_str().to_owned()).collect()),
-        text(SUBJECT, &filter.subject),
+        subject,
         text(AGENT, &filter.agent),
         id(SESSION, filter.session),
         id(PROJECT, filter.project),

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{Actor, Operation, operations};
 
-use crate::support::Stage;
+use crate::{mem0, support::Stage};
 
 struct Row {
     method: &'static str,
@@ -54,6 +54,13 @@ const MATRIX: &[Row] = &[
         path: "/v1/memory/sessions/{session}/messages",
         body: || Some(json!({"messages": [{"role": "user", "content": "Hello"}]})),
         roles: [403, 201, 201, 201],
+        stranger: 404,
+    },
+    Row {
+        method: "POST",
+        path: "/v1/memory/sessions/{session}/summarize",
+        body: || Some(json!({"keep": true})),
+        roles: [403, 200, 200, 200],
         stranger: 404,
     },
     Row { method: "GET", path: "/v1/memory/memories", body: || None, roles: [200; 4], stranger: 200 },
@@ -141,6 +148,7 @@ const MATRIX: &[Row] = &[
         stranger: 200,
     },
     Row { method: "GET", path: "/v1/memory/export", body: || None, roles: [200; 4], stranger: 200 },
+    Row { method: "GET", path: "/v1/memory/sessions/{session}/export", body: || None, roles: [200; 4], stranger: 404 },
     // Whoever may import is told that this is no file of lines.
     Row {
         method: "POST",
@@ -149,7 +157,85 @@ const MATRIX: &[Row] = &[
         roles: [403, 415, 415, 415],
         stranger: 415,
     },
+    Row { method: "GET", path: "/v1/memory/compat/mem0/v1/ping/", body: || None, roles: [200; 4], stranger: 200 },
+    Row {
+        method: "POST",
+        path: "/v1/memory/compat/mem0/v3/memories/add/",
+        body: || Some(json!({"messages": [{"role": "user", "content": "Likes milk"}], "user_id": "me"})),
+        roles: [403, 200, 200, 200],
+        stranger: 200,
+    },
+    Row {
+        method: "POST",
+        path: "/v1/memory/compat/mem0/v1/memories/",
+        body: || Some(json!({"messages": [{"role": "user", "content": "Likes milk"}], "user_id": "me"})),
+        roles: [403, 200, 200, 200],
+        stranger: 200,
+    },
+    Row {
+        method: "GET",
+        path: "/v1/memory/compat/mem0/v1/event/{nothing}/",
+        body: || None,
+        roles: [404; 4],
+        stranger: 404,
+    },
+    Row {
+        method: "POST",
+        path: "/v1/memory/compat/mem0/v3/memories/search/",
+        body: || Some(json!({"query": "milk", "filters": {"user_id": "me"}})),
+        roles: [200; 4],
+        stranger: 200,
+    },
+    Row {
+        method: "POST",
+        path: "/v1/memory/compat/mem0/v3/memories/",
+        body: || Some(json!({"filters": {"user_id": "me"}})),
+        roles: [200; 4],
+        stranger: 200,
+    },
+    Row {
+        method: "GET",
+        path: "/v1/memory/compat/mem0/v1/memories/{memory}/",
+        body: || None,
+        roles: [200; 4],
+        stranger: 404,
+    },
+    Row {
+        method: "PUT",
+        path: "/v1/memory/compat/mem0/v1/memories/{memory}/",
+        body: || Some(json!({"text": "Likes coffee most"})),
+        roles: [403, 200, 200, 200],
+        stranger: 404,
+    },
+    Row {
+        method: "GET",
+        path: "/v1/memory/compat/mem0/v1/memories/{memory}/history/",
+        body: || None,
+        roles: [200; 4],
+        stranger: 404,
+    },
+    Row {
+        method: "GET",
+        path: "/v1/memory/extractions/{nothing}",
+        body: || None,
+        roles: [404; 4],
+        stranger: 404,
+    },
     // Last, because they take away what the others look at.
+    Row {
+        method: "DELETE",
+        path: "/v1/memory/compat/mem0/v1/memories/",
+        body: || None,
+        roles: [403, 400, 400, 400],
+        stranger: 400,
+    },
+    Row {
+        method: "DELETE",
+        path: "/v1/memory/compat/mem0/v1/memories/{memory}/",
+        body: || None,
+        roles: [403, 200, 200, 200],
+        stranger: 200,
+    },
     Row {
         method: "DELETE",
         path: "/v1/memory/memories/{memory}",
@@ -188,13 +274,14 @@ fn no_route_is_left_out() {
             .replace("{memory}", "{id}")
             .replace("{collection}", "{id}")
             .replace("{document}", "{id}")
+            .replace("{nothing}", "{id}")
     };
     let mut rows: Vec<_> = MATRIX.iter().map(|row| Operation { method: row.method, path: path(row) }).collect();
     rows.sort();
     assert_eq!(rows, operations::<Memory>());
     // And no route is left out of the document.
-    let table = include_str!("../../src/api/mod.rs");
-    assert_eq!(table.matches(".to(").count(), MATRIX.len());
+    let tables = [include_str!("../../src/api/mod.rs"), include_str!("../../src/api/mem0/mod.rs")];
+    assert_eq!(tables.map(|table| table.matches(".to(").count()).iter().sum::<usize>(), MATRIX.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,10 +300,12 @@ async fn the_matrix_holds() {
     for row in MATRIX {
         let path = row.path.replace("/v1/memory/sessions/{session}", &session).replace("{memory}", &memory);
         let path = path.replace("/v1/memory/documents/{document}", &document).replace("{collection}", &collection);
+        let path = path.replace("{nothing}", "01890a5d-ac99-7000-8000-0000000000ff");
         let method = Method::from_bytes(row.method.as_bytes()).unwrap();
         let body = (row.body)();
         let nobody = app.send(method.clone(), &path, None, body.as_ref()).await;
-        assert_eq!(nobody.problem(401), "unauthenticated", "{} {}", row.method, row.path);
+        let code = if path.starts_with(mem0::BASE) { mem0::error(&nobody, 401).0 } else { nobody.problem(401) };
+        assert_eq!(code, "unauthenticated", "{} {}", row.method, row.path);
         // The stranger first: what the others delete is gone for everybody.
         let expected = [(&stranger, row.stranger)].into_iter().chain(actors.iter().zip(row.roles));
         for (actor, status) in expected {

@@ -4,18 +4,26 @@
 
 mod access;
 mod bulk;
+mod chats;
 mod collections;
 mod context;
 mod documents;
+mod extraction;
+mod fake_ai;
 mod forget;
 mod interruptions;
+mod mcp;
+mod mem0;
 mod memories;
 mod messages;
 mod migrations;
 mod openapi;
 mod recovery;
+mod rebuilds;
+mod rerank;
 mod row_level_security;
 mod search;
 mod sessions;
+mod summaries;
 mod support;
 mod transfer;

@@ -5,9 +5,12 @@ use std::process::Command;
 use contracts::Role;
 use localinfra::PostgresPrograms;
 use serde_json::json;
-use testkit::Actor;
+use testkit::{
+    Actor,
+    providers::{FakeProvider, Reply},
+};
 
-use crate::support::Stage;
+use crate::support::{Stage, eventually};
 
 /// What `psql` prints for somebody, or for nobody, one row a line; or its error message.
 fn psql(url: &str, who: Option<&Actor>, sql: &str) -> Result<String, String> {
@@ -65,6 +68,7 @@ async fn each_role_sees_what_is_its_own() {
         ("UPDATE messages SET content = 'x'".to_owned(), "permission denied"),
         ("UPDATE vectors SET revision = 9".to_owned(), "permission denied"),
         ("UPDATE document_contents SET content = 'x'".to_owned(), "permission denied"),
+        ("INSERT INTO rebuilds DEFAULT VALUES".to_owned(), "permission denied"),
         ("UPDATE chunks SET text = 'x'".to_owned(), "permission denied"),
         ("UPDATE spaces SET state = 'retired'".to_owned(), "permission denied"),
         ("ALTER TABLE entries DISABLE ROW LEVEL SECURITY".to_owned(), "must be owner"),
@@ -72,4 +76,39 @@ async fn each_role_sees_what_is_its_own() {
         let refused = psql(&url, Some(&ann), &attempt).unwrap_err();
         assert!(refused.contains(refusal), "{attempt}: {refused}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_language_model_is_an_organizations_own() {
+    let model = FakeProvider::start().await;
+    model.always(Reply::status(503));
+    let stage = Stage::with(|app| {
+        app.env("BRAINOPS_EXTRACTION_URL", model.openai_url())
+            .env("BRAINOPS_EXTRACTION_KEY", FakeProvider::KEY)
+            .env("BRAINOPS_EXTRACTION_MODEL", "gpt-5-mini")
+    })
+    .await;
+    let (ann, bob) = (Actor::new(Role::Admin), Actor::new(Role::Admin));
+    let url = stage.app.db.app_url();
+    for who in [&ann, &bob] {
+        let session = stage.session(who, &json!({})).await;
+        stage.say(&session, who, &["Hello there"]).await;
+        let infer = json!({"infer": true, "text": "Hello there"});
+        stage.app.post("/v1/memory/memories", who, &infer).await.json::<serde_json::Value>(202);
+    }
+    let used = "SET ROLE brainops_memory_system; SELECT count(*) FROM extraction_usage";
+    eventually("the model was asked for both", async || psql(&url, None, used).as_deref() == Ok("2")).await;
+    for table in ["extraction_jobs", "extractions", "extraction_usage"] {
+        let sql = format!("SELECT count(*) FROM {table}");
+        assert_eq!(psql(&url, None, &sql).as_deref(), Ok("0"), "{table} without a tenant");
+        for who in [&ann, &bob] {
+            assert_eq!(psql(&url, Some(who), &sql).as_deref(), Ok("1"), "{table} of an organization");
+        }
+        let owner = stage.app.db.owner_url();
+        assert_eq!(psql(&owner, None, &sql).as_deref(), Ok("0"), "FORCE binds the owner of {table} too");
+    }
+    let stolen = format!("UPDATE extractions SET org_id = '{}'", bob.org);
+    assert!(psql(&url, Some(&ann), &stolen).unwrap_err().contains("row-level security"));
+    let wiped = psql(&url, Some(&ann), "DELETE FROM extraction_usage").unwrap_err();
+    assert!(wiped.contains("permission denied"), "{wiped}");
 }

@@ -1,5 +1,7 @@
 //! Exports and imports.
 
+mod sessions;
+
 use contracts::Role;
 use reqwest::Method;
 use serde_json::{Value, json};

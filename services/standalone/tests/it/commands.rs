@@ -10,6 +10,7 @@ pub async fn try_all(installation: &Installation, system: &System) {
     doctor(installation, system).await;
     dead_letters(installation).await;
     address_of_the_broker(installation).await;
+    vectors(installation).await;
     openapi(system).await;
     metrics(system).await;
 }
@@ -40,6 +41,16 @@ async fn address_of_the_broker(installation: &Installation) {
     let mut url = Program::start(&mut installation.command(&["events", "url"]));
     assert!(url.ended().await.success(), "{}", url.stderr());
     assert!(url.stdout().starts_with("amqp://"));
+}
+
+/// Nothing embeds here, so nobody keeps an index: whoever waits is told.
+async fn vectors(installation: &Installation) {
+    let mut asked = Program::start(&mut installation.command(&["vectors", "rebuild"]));
+    assert!(asked.ended().await.success(), "{}", asked.stderr());
+    assert_eq!(asked.stdout(), "Rebuild 1 is asked for.");
+    let mut waiting = Program::start(&mut installation.command(&["vectors", "rebuild", "--wait", "--patience", "1"]));
+    assert_eq!(waiting.ended().await.code(), Some(1));
+    assert!(waiting.stderr().contains("nobody has taken rebuild 1 up"), "{}", waiting.stderr());
 }
 
 /// What is printed without a system is what the gateway serves.

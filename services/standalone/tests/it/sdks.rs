@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use testkit::providers::{FakeProvider, Reply};
 use tokio::process::Command;
 
-use crate::support::{Installation, Program, System, id, new_email, python};
+use crate::support::{Installation, Program, System, eventually, id, new_email, python};
 
 const CHAT: &str = "chat";
 const EMBEDDING: &str = "vectors";
@@ -46,6 +46,7 @@ async fn the_official_sdks_work_unmodified() {
     }
     provider.next(Reply::json(&json!({"city": "Oslo"})));
     sdks.run("openai", &["json_schema"]).await;
+    told_in_one_conversation_known_in_another(&sdks, &provider).await;
     provider.assert_clean();
 
     sdks.run("openai", &["errors"]).await;
@@ -65,6 +66,23 @@ async fn the_official_sdks_work_unmodified() {
 }
 
 const PASSWORD: &str = "vexing quilt marmalade tundra";
+
+/// With nothing but a header of its own the SDK's calls remember and recall.
+async fn told_in_one_conversation_known_in_another(sdks: &Sdks<'_>, provider: &FakeProvider) {
+    sdks.run("openai", &["tell"]).await;
+    let said = provider.last_request().body["messages"][0]["content"].clone();
+    assert_eq!(said, "My sister Ines lives in Lisbon.", "nothing to recall");
+    eventually("the turn is found", async || {
+        let query = json!({"query": "sister", "scope": {"user": "me"}});
+        let found: Value = sdks.system.api.post("/v1/memory/search", Some(&sdks.token), &query).await.json(200);
+        found["hits"].as_array().filter(|hits| !hits.is_empty()).map(drop)
+    })
+    .await;
+    sdks.run("openai", &["ask"]).await;
+    let asked = provider.last_request().body["messages"][0]["content"].as_str().unwrap_or_default().to_owned();
+    assert!(asked.contains("My sister Ines lives in Lisbon."), "{asked}");
+    assert!(asked.ends_with("In which city does my sister live?"), "{asked}");
+}
 
 /// Somebody's address, and their organization.
 async fn register(installation: &Installation) -> (String, String) {
@@ -105,7 +123,7 @@ impl<'a> Sdks<'a> {
         sdks.variables = vec![
             ("BASE_URL", format!("{url}/v1")),
             ("GATEWAY_URL", url),
-            ("API_KEY", sdks.key(&["ai:invoke", "ai:read"]).await),
+            ("API_KEY", sdks.key(&["ai:invoke", "ai:read", "memory:read", "memory:write"]).await),
             ("ADMIN_KEY", sdks.key(&["ai:write", "ai:read"]).await),
             ("CHAT_MODEL", CHAT.to_owned()),
             ("EMBEDDING_MODEL", EMBEDDING.to_owned()),

@@ -52,6 +52,20 @@ def refused(error, call):
     raise AssertionError(f"no {error.__name__}")
 
 
+def say(session, text):
+    """One message of a conversation that is remembered."""
+    talking = client(default_headers={"x-brainops-session-id": session})
+    return talking.chat.completions.with_raw_response.create(model=CHAT, messages=[{"role": "user", "content": text}])
+
+
+def tell():
+    assert say("monday", "My sister Ines lives in Lisbon.").headers["x-brainops-recalled"] == "0"
+
+
+def ask():
+    assert int(say("tuesday", "In which city does my sister live?").headers["x-brainops-recalled"]) >= 1
+
+
 def chat():
     raw = client().chat.completions.with_raw_response.create(
         model=CHAT, messages=HELLO, max_completion_tokens=64, temperature=0.2, seed=7, stop=["###"], user="someone"

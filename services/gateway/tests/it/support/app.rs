@@ -144,6 +144,12 @@ impl AppBuilder {
             .env("BRAINOPS_UPSTREAM_AI_PRIVATE", format!("http://{private}"))
     }
 
+    /// The one replica of memory.
+    pub fn memory(self, backend: &Backend) -> Self {
+        self.env("BRAINOPS_UPSTREAM_MEMORY", format!("http://{}", backend.public))
+            .env("BRAINOPS_UPSTREAM_MEMORY_PRIVATE", format!("http://{}", backend.private))
+    }
+
     /// Where the gateway looks for keys, instead of the stub.
     pub fn keys_at(mut self, url: &str) -> Self {
         self.auth = Some(url.to_owned());

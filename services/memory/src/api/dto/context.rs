@@ -38,6 +38,15 @@ pub struct ContextRequest {
     #[serde(default)]
     #[validate(nested)]
     pub ranking: RankingView,
+    /// How many facts, turns and chunks at most.
+    #[serde(default = "a_hundred")]
+    #[schema(minimum = 1, maximum = 100, default = 100)]
+    #[validate(range(min = 1, max = 100, message = "Give a number from 1 to 100."))]
+    pub top_k: u32,
+    /// A session, by its `external_id`, whose turns are left out: the prompt has them anyway.
+    #[schema(min_length = 1, max_length = 255)]
+    #[validate(length(min = 1, max = 255, message = "Give 1 to 255 characters."))]
+    pub except_external_id: Option<String>,
     /// About how many tokens the text may have. What does not fit is left out.
     #[serde(default = "a_thousand")]
     #[schema(minimum = 1, maximum = 32_000, default = 1000)]
@@ -51,6 +60,8 @@ impl ContextRequest {
             question: self.query,
             wanted: wanted(self.scope, self.filter, allowed)?,
             ranking: self.ranking.into(),
+            limit: self.top_k as usize,
+            except: self.except_external_id,
             budget_tokens: self.token_budget as usize,
         })
     }
@@ -69,6 +80,9 @@ pub struct ContextView {
     pub citations: Vec<CitationView>,
     /// Whether vectors took part. They do not while the embedding server is away; words alone find less.
     pub semantic: bool,
+    /// Whether a model compared what was found with the question once more. It did not when nobody asked for it, or it did not
+    /// answer.
+    pub reranked: bool,
 }
 
 /// What a number in the text stands for.
@@ -105,10 +119,15 @@ impl From<Context> for ContextView {
             tokens: context.tokens,
             citations: context.citations.into_iter().enumerate().map(citation).collect(),
             semantic: context.semantic,
+            reranked: context.reranked,
         }
     }
 }
 
 fn a_thousand() -> u32 {
     1_000
+}
+
+fn a_hundred() -> u32 {
+    100
 }

@@ -4,10 +4,13 @@ pub mod collections;
 pub mod context;
 pub mod documents;
 pub mod forget;
+pub mod mem0;
 pub mod memories;
 pub mod messages;
+pub mod remember;
 pub mod search;
 pub mod sessions;
+pub mod summaries;
 pub mod transfer;
 
 use kit::http::Patch;

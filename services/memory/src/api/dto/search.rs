@@ -74,6 +74,9 @@ pub struct ScopeView {
     #[schema(example = "me", min_length = 1, max_length = 128)]
     #[validate(custom(function = "a_label"))]
     pub user: Option<String>,
+    /// With `user`: also what the organization shares.
+    #[serde(default)]
+    pub shared: bool,
     /// What belongs to this agent.
     #[schema(min_length = 1, max_length = 128)]
     #[validate(custom(function = "a_label"))]
@@ -139,6 +142,10 @@ pub struct RankingView {
     #[schema(minimum = -1, maximum = 4)]
     #[validate(range(min = -1.0, max = 4.0, message = "Give a number from -1 to 4."))]
     pub min_score: Option<f64>,
+    /// Whether a model, if one is set up, compares the 50 best hits with the question once more and puts them in order. It takes
+    /// time. When it does not answer, they stay in their order.
+    #[serde(default)]
+    pub rerank: bool,
 }
 
 /// How likeness and words become one score.
@@ -183,7 +190,7 @@ impl SearchRequest {
 }
 
 pub(super) fn wanted(scope: ScopeView, filter: FilterView, allowed: &Allowed<Read>) -> Result<Wanted, Error> {
-    let ScopeView { organization, user, agent, session_id: session, project_id: project, collections } = scope;
+    let ScopeView { organization, user, shared, agent, session_id: session, project_id: project, collections } = scope;
     let some = user.is_some() || agent.is_some() || session.is_some() || project.is_some() || !collections.is_empty();
     if !organization && !some {
         return Err(Error::ScopeRequired);
@@ -191,6 +198,7 @@ pub(super) fn wanted(scope: ScopeView, filter: FilterView, allowed: &Allowed<Rea
     Ok(Wanted {
         kinds: filter.kinds,
         subject: named(user.as_deref(), allowed)?,
+        shared,
         agent,
         session,
         project,
@@ -214,6 +222,7 @@ impl From<RankingView> for Ranking {
             boosts: Boosts { recency, pinned: ranking.pinned },
             diversity: ranking.diversity,
             threshold: ranking.min_score,
+            rerank: ranking.rerank,
         }
     }
 }
@@ -225,6 +234,9 @@ pub struct SearchView {
     pub hits: Vec<HitView>,
     /// Whether vectors took part. They do not while the embedding server is away; words alone find less.
     pub semantic: bool,
+    /// Whether the hits are in the order of a model that compared them with the question once more. They are not when nobody
+    /// asked for it, or the model did not answer.
+    pub reranked: bool,
 }
 
 /// Something that was found.
@@ -305,22 +317,30 @@ pub struct ExplainView {
     /// What boosts added.
     #[schema(example = 0.0)]
     pub boosts: f64,
+    /// What the model says that compared it with the question once more, in its own scale; `null` without one.
+    #[schema(example = 0.93)]
+    pub rerank: Option<f64>,
 }
 
 impl SearchView {
     pub fn new(found: Found, explain: bool) -> Self {
         let hit = |(place, hit): (usize, Hit)| HitView {
-            explain: explain.then(|| ExplainView::new(place + 1, hit.score, hit.parts)),
+            explain: explain.then(|| ExplainView::new(place + 1, &hit)),
             entry: hit.entry.into(),
             score: hit.score,
             neighbours: hit.neighbours.into_iter().map(EntryView::from).collect(),
         };
-        Self { hits: found.hits.into_iter().enumerate().map(hit).collect(), semantic: found.semantic }
+        Self {
+            hits: found.hits.into_iter().enumerate().map(hit).collect(),
+            semantic: found.semantic,
+            reranked: found.reranked,
+        }
     }
 }
 
 impl ExplainView {
-    fn new(rank: usize, score: f64, parts: Parts) -> Self {
+    fn new(rank: usize, hit: &Hit) -> Self {
+        let parts: Parts = hit.parts;
         let by_words = parts.field + parts.surroundings > 0.0;
         let channels = [("vectors", parts.cosine.is_some()), ("words", by_words)];
         Self {
@@ -331,7 +351,8 @@ impl ExplainView {
             surroundings: parts.surroundings,
             name: parts.name,
             date: parts.date,
-            boosts: score - parts.sum(),
+            boosts: hit.score - parts.sum(),
+            rerank: hit.reranked,
         }
     }
 }
@@ -360,7 +381,7 @@ impl From<Entry> for EntryView {
 impl Default for RankingView {
     fn default() -> Self {
         let fusion = FusionView::default();
-        Self { fusion, recency: None, pinned: pinned(), diversity: None, min_score: None }
+        Self { fusion, recency: None, pinned: pinned(), diversity: None, min_score: None, rerank: false }
     }
 }
 

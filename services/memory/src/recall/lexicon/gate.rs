@@ -18,7 +18,7 @@ impl<'a> Gate<'a> {
         let wanted = |subject: &str| filter.subject.as_deref().is_none_or(|wanted| wanted == subject);
         let within = |subject: &str| wanted(subject) && filter.reach.includes(Some(subject));
         let subjects: Vec<bool> = lexicon.subjects.values().iter().map(|subject| within(subject)).collect();
-        let shared = filter.subject.is_none() && filter.reach.includes(None);
+        let shared = (filter.subject.is_none() || filter.shared) && filter.reach.includes(None);
         // An agent that no entry has is a number that no place has.
         let agent = filter.agent.as_deref().map(|agent| lexicon.agents.get(agent).unwrap_or(u32::MAX));
         let admits = |place: &Place| {

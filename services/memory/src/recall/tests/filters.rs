@@ -57,7 +57,7 @@ prop_compose! {
     fn filter()(
         all in any::<bool>(),
         kinds in proptest::collection::vec(kind(), 0..3),
-        (subject, agent) in (rarely(subject()), rarely(agent())),
+        (subject, shared, agent) in (rarely(subject()), any::<bool>(), rarely(agent())),
         (session, project) in (rarely(some_id()), rarely(some_id())),
         collections in proptest::collection::vec((1..4_u128).prop_map(Uuid::from_u128), 0..2),
         labels in rarely(labels().prop_map(Some)),
@@ -66,7 +66,7 @@ prop_compose! {
     ) -> Filter {
         let reach = if all { Reach::Applications(member(1)) } else { Reach::Own(member(2)) };
         Filter {
-            org: org(1), reach, kinds, subject, agent, session, project, collections,
+            org: org(1), reach, kinds, subject, shared, agent, session, project, collections,
             labels: labels.unwrap_or_default(), occurred_from, occurred_to, valid_at, now,
         }
     }

@@ -174,6 +174,10 @@ fn condition(condition: payload::Condition) -> OperationResult<Condition> {
     use payload::Condition as C;
     let range = |field, range| OperationResult::Ok(FieldCondition::new_range(path(field)?, range));
     Ok(Condition::Field(match condition {
+        C::Either(conditions) => {
+            let should = conditions.into_iter().map(self::condition).collect::<OperationResult<_>>()?;
+            return Ok(Condition::Filter(Filter { should: Some(should), ..Filter::default() }));
+        }
         C::Is(field, text) => FieldCondition::new_match(path(field)?, Match::new_value(ValueVariants::String(text))),
         C::AnyOf(field, texts) => {
             let texts = texts.into_iter().collect();

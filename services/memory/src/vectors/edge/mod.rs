@@ -91,6 +91,17 @@ impl VectorIndex for EdgeIndex {
         self.run(&self.changes, move |spaces| spaces.begin_rebuild(space))
     }
 
+    fn fill(&self, space: Space, changes: Vec<Change>) -> BoxFuture<'_, Result<(), VectorError>> {
+        self.run(&self.changes, move |spaces| spaces.fill(space, &Change::fit(space, changes)?))
+    }
+
+    fn give_up_rebuild(&self, space: Space) -> BoxFuture<'_, Result<(), VectorError>> {
+        self.run(&self.changes, move |spaces| {
+            spaces.give_up_rebuild(space);
+            Ok(())
+        })
+    }
+
     fn publish(&self, space: Space, watermark: Watermark) -> BoxFuture<'_, Result<(), VectorError>> {
         self.run(&self.changes, move |spaces| spaces.publish(space, watermark))
     }

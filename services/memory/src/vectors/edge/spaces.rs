@@ -94,19 +94,28 @@ impl Spaces {
         let slot = self.slot(space);
         let _changing = lock(&slot.changing);
         slot.current(space)?;
+        slot.give_up();
         let next = self.create(&slot, space)?;
-        let given_up = lock(&slot.open).next.replace(next);
-        if let Some(given_up) = given_up {
-            given_up.doom();
-        }
+        lock(&slot.open).next = Some(next);
         Ok(())
+    }
+
+    pub(super) fn fill(&self, space: Space, changes: &[Change]) -> Result<(), VectorError> {
+        let slot = self.slot(space);
+        let _changing = lock(&slot.changing);
+        slot.noting(&slot.next(space)?, |next| next.apply(changes))
+    }
+
+    pub(super) fn give_up_rebuild(&self, space: Space) {
+        let slot = self.slot(space);
+        let _changing = lock(&slot.changing);
+        slot.give_up();
     }
 
     pub(super) fn publish(&self, space: Space, watermark: Watermark) -> Result<(), VectorError> {
         let slot = self.slot(space);
         let _changing = lock(&slot.changing);
-        slot.current(space)?;
-        let next = lock(&slot.open).next.clone().ok_or(VectorError::Closed)?;
+        let next = slot.next(space)?;
         slot.noting(&next, |next| next.commit_now(watermark))?;
         self.point_to(&next)?;
         let mut open = lock(&slot.open);
@@ -216,6 +225,19 @@ impl Slot {
     fn current(&self, space: Space) -> Result<Arc<Generation>, VectorError> {
         let current = lock(&self.open).current.clone();
         current.filter(|current| current.place().space == space).ok_or(VectorError::Closed)
+    }
+
+    /// The one that a rebuild fills.
+    fn next(&self, space: Space) -> Result<Arc<Generation>, VectorError> {
+        self.current(space)?;
+        lock(&self.open).next.clone().ok_or(VectorError::Closed)
+    }
+
+    fn give_up(&self) {
+        let given_up = lock(&self.open).next.take();
+        if let Some(given_up) = given_up {
+            given_up.doom();
+        }
     }
 
     /// Those that are told changes.

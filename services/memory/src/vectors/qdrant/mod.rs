@@ -211,8 +211,8 @@ impl QdrantIndex {
         Ok(found.unwrap_or_default())
     }
 
-    async fn apply_all(&self, space: Space, changes: &[Change]) -> Result<(), VectorError> {
-        for collection in self.told(space)? {
+    async fn tell(&self, space: Space, collections: Vec<String>, changes: &[Change]) -> Result<(), VectorError> {
+        for collection in collections {
             for batch in Change::batches(changes, UPDATE_POINTS) {
                 let done = match schema::update(&collection, batch) {
                     Update::Upsert(points) => {
@@ -227,6 +227,13 @@ impl QdrantIndex {
         }
         Ok(())
     }
+
+    /// Takes the collection that a rebuild fills out of what is told.
+    fn forget_next(&self, space: Space) {
+        if let Some(open) = self.lock().get_mut(&space.id) {
+            open.next = None;
+        }
+    }
 }
 
 impl VectorIndex for QdrantIndex {
@@ -235,7 +242,10 @@ impl VectorIndex for QdrantIndex {
     }
 
     fn apply(&self, space: Space, changes: Vec<Change>) -> BoxFuture<'_, Result<(), VectorError>> {
-        Box::pin(async move { self.apply_all(space, &Change::fit(space, changes)?).await })
+        Box::pin(async move {
+            let changes = Change::fit(space, changes)?;
+            self.tell(space, self.told(space)?, &changes).await
+        })
     }
 
     fn commit(&self, space: Space, watermark: Watermark) -> BoxFuture<'_, Result<(), VectorError>> {
@@ -258,14 +268,30 @@ impl VectorIndex for QdrantIndex {
         })
     }
 
+    fn fill(&self, space: Space, changes: Vec<Change>) -> BoxFuture<'_, Result<(), VectorError>> {
+        Box::pin(async move {
+            let changes = Change::fit(space, changes)?;
+            let next = self.opened(space)?.ok_or(VectorError::Closed)?;
+            self.tell(space, vec![next], &changes).await
+        })
+    }
+
+    fn give_up_rebuild(&self, space: Space) -> BoxFuture<'_, Result<(), VectorError>> {
+        Box::pin(async move {
+            self.forget_next(space);
+            match self.current(space).await? {
+                Some(current) => self.delete_all_but(space, Some(&current)).await,
+                None => Ok(()),
+            }
+        })
+    }
+
     fn publish(&self, space: Space, watermark: Watermark) -> BoxFuture<'_, Result<(), VectorError>> {
         Box::pin(async move {
             let next = self.opened(space)?.ok_or(VectorError::Closed)?;
             self.write_watermark(&next, space, watermark).await?;
             self.switch(space, &next).await?;
-            if let Some(open) = self.lock().get_mut(&space.id) {
-                open.next = None;
-            }
+            self.forget_next(space);
             self.delete_all_but(space, Some(&next)).await
         })
     }

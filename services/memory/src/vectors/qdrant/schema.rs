@@ -129,6 +129,7 @@ pub(super) fn filter(conditions: Vec<payload::Condition>) -> Filter {
 fn condition(condition: payload::Condition) -> Condition {
     use payload::Condition as C;
     match condition {
+        C::Either(conditions) => Filter::should(conditions.into_iter().map(self::condition)).into(),
         C::Is(field, text) => Condition::matches(field, text),
         C::AnyOf(field, texts) => Condition::matches(field, texts),
         C::AtLeast(field, number) => Condition::range(field, Range { gte: Some(float(number)), ..Range::default() }),

@@ -76,7 +76,7 @@ prop_compose! {
         org in (1..3_u128).prop_map(org),
         reach in prop_oneof![(1..4_u128).prop_map(|n| Reach::Own(member(n))), (1..4_u128).prop_map(|n| Reach::Applications(member(n)))],
         kinds in subsequence(Kind::ALL.to_vec(), 0..=3),
-        subject in proptest::option::weighted(0.2, subject()),
+        (subject, shared) in (proptest::option::weighted(0.2, subject()), any::<bool>()),
         agent in proptest::option::weighted(0.2, label()),
         ids in [proptest::option::weighted(0.15, id()), proptest::option::weighted(0.15, id())],
         collections in prop_oneof![3 => Just(Vec::new()), 1 => vec(id(), 1..3)],
@@ -86,7 +86,7 @@ prop_compose! {
     ) -> Filter {
         let [session, project] = ids;
         let [occurred_from, occurred_to] = occurred;
-        Filter { org, reach, kinds, subject, agent, session, project, collections, labels, occurred_from, occurred_to, valid_at, now }
+        Filter { org, reach, kinds, subject, shared, agent, session, project, collections, labels, occurred_from, occurred_to, valid_at, now }
     }
 }
 

@@ -39,6 +39,7 @@ macro_rules! suite {
             another_dimension_begins_anew
             a_rebuild_takes_over_while_others_search
             a_rebuild_that_was_not_published_is_forgotten
+            a_new_generation_is_filled_alone
             a_dropped_space_is_empty
             spaces_do_not_mix
             nothing_works_before_it_is_open

@@ -62,6 +62,7 @@ pub(super) fn all_of(org: OrgId) -> Filter {
         reach: Reach::Applications(member(1)),
         kinds: Vec::new(),
         subject: None,
+        shared: false,
         agent: None,
         session: None,
         project: None,

@@ -320,6 +320,38 @@ pub(super) async fn a_rebuild_that_was_not_published_is_forgotten(world: &mut im
     assert!(matches!(refused, VectorError::Closed), "{refused:?}");
 }
 
+pub(super) async fn a_new_generation_is_filled_alone(world: &mut impl World) {
+    let index = opened(world).await;
+    let closed = |error: VectorError| assert!(matches!(error, VectorError::Closed), "{error:?}");
+    closed(index.fill(usual(), some(0..2, 15)).await.unwrap_err());
+    index.apply(usual(), some(0..20, 15)).await.unwrap();
+    index.begin_rebuild(usual()).await.unwrap();
+    index.fill(usual(), some(0..5, 15)).await.unwrap();
+    index.fill(usual(), some(40..45, 15)).await.unwrap();
+    index.apply(usual(), vec![delete(1, org(1))]).await.unwrap();
+    index.apply(usual(), some(30..31, 15)).await.unwrap();
+    let old: Vec<_> = [0].into_iter().chain(2..20).chain([30]).collect();
+    assert_eq!(ids(&*index).await, old);
+    index.publish(usual(), Watermark(1)).await.unwrap();
+    let new = [0, 2, 3, 4, 30, 40, 41, 42, 43, 44];
+    assert_eq!(ids(&*index).await, new);
+    // One that is given up leaves no trace.
+    index.begin_rebuild(usual()).await.unwrap();
+    index.fill(usual(), some(50..60, 15)).await.unwrap();
+    for _ in 0..2 {
+        index.give_up_rebuild(usual()).await.unwrap();
+        closed(index.fill(usual(), some(0..2, 15)).await.unwrap_err());
+        closed(index.publish(usual(), Watermark(2)).await.unwrap_err());
+        assert_eq!(ids(&*index).await, new);
+    }
+    index.apply(usual(), vec![delete(0, org(1))]).await.unwrap();
+    index.commit(usual(), Watermark(3)).await.unwrap();
+    drop(index);
+    let index = world.start().await;
+    assert_eq!(index.open(usual()).await.unwrap(), Watermark(3));
+    assert_eq!(ids(&*index).await, new[1..]);
+}
+
 pub(super) async fn a_dropped_space_is_empty(world: &mut impl World) {
     let index = opened(world).await;
     index.apply(usual(), some(0..20, 14)).await.unwrap();

@@ -1,12 +1,14 @@
 //! What these tests stand on.
 
 mod api;
+mod node;
 mod program;
 mod python;
 mod system;
 mod tail;
 
 pub use api::{Api, id, new_email};
+pub use node::Node;
 pub use program::Program;
 pub use python::python;
 pub use system::{Installation, System, brainops};

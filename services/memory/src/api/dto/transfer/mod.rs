@@ -45,7 +45,7 @@ pub struct ExportQuery {
     #[validate(custom(function = "a_label"))]
     #[param(max_length = 128)]
     pub agent: Option<String>,
-    /// Only this session, its turns and its memories.
+    /// Only this session, its turns, its memories and those that were taken from its turns.
     pub session_id: Option<Uuid>,
     /// Only what belongs to this project.
     pub project_id: Option<Uuid>,

@@ -73,6 +73,12 @@ fn holds(collection: &Collection, id: &str, point: &Point, condition: &Condition
                 _ => Err(invalid("a match or a range")),
             }
         }
+        // One of several, and nothing else, as the adapter asks.
+        Some(ConditionOneOf::Filter(Filter { should, must, must_not, min_should: None }))
+            if !should.is_empty() && must.is_empty() && must_not.is_empty() =>
+        {
+            should.iter().try_fold(false, |any, condition| Ok(holds(collection, id, point, condition)? || any))
+        }
         other => Err(invalid(format!("unknown condition {other:?}"))),
     }
 }

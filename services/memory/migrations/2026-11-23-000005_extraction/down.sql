@@ -1,0 +1,3 @@
+DROP TABLE extraction_usage;
+DROP TABLE extractions;
+DROP TABLE extraction_jobs;

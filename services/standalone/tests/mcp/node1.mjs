@@ -1,0 +1,36 @@
+// The official TypeScript SDK 1.x against a gateway, unmodified.
+
+import assert from "node:assert/strict";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+
+const { MCP_URL, API_KEY } = process.env;
+const connected = async (key) => {
+  const headers = { Authorization: `Bearer ${key}` };
+  const transport = new StreamableHTTPClientTransport(new URL(MCP_URL), { requestInit: { headers } });
+  const host = new Client({ name: "test", version: "1.0.0" });
+  await host.connect(transport);
+  assert.equal(transport.sessionId, undefined);
+  return host;
+};
+
+const host = await connected(API_KEY);
+assert.equal(host.getServerVersion().name, "brainops");
+// Listed first: from then on the client holds each result against the tool's schema.
+const { tools } = await host.listTools();
+assert.deepEqual(tools.map((tool) => tool.name).sort(), ["add_memory", "get_context", "list_sessions", "search_memory"]);
+const call = async (name, args) => (await host.callTool({ name, arguments: args })).structuredContent;
+const added = await call("add_memory", { text: "Node 1 likes white tea." });
+assert.equal(added.text, "Node 1 likes white tea.");
+const query = "Who likes white tea?";
+const found = await call("search_memory", { query, scope: { user: "me" }, explain: true, neighbours: 1 });
+assert.ok(found.hits.some((hit) => hit.id === added.id), JSON.stringify(found));
+const context = await call("get_context", { query, scope: { organization: true } });
+assert.ok(context.text.includes("Node 1 likes white tea."), context.text);
+assert.equal((await call("list_sessions", {})).items[0].title, "Broken lamp");
+const refused = await host.callTool({ name: "search_memory", arguments: { query } });
+assert.equal(refused.isError, true);
+assert.equal(JSON.parse(refused.content[0].text).code, "scope_required");
+await assert.rejects(host.callTool({ name: "delete_everything", arguments: {} }), { code: -32602 });
+await host.close();
+await assert.rejects(connected("bo_test_made_up"), /invalid_api_key|401/);
