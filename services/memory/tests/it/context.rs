@@ -67,7 +67,8 @@ async fn bad_requests_are_named() {
         (json!({"query": " ", "scope": everything}), "query"),
         (json!({"query": "x", "scope": everything, "token_budget": 0}), "token_budget"),
         (json!({"query": "x", "scope": everything, "token_budget": 32_001}), "token_budget"),
-        (json!({"query": "x", "scope": everything, "top_k": 3}), "top_k"),
+        (json!({"query": "x", "scope": everything, "top_k": 1_000_000}), "top_k"),
+        (json!({"query": "x", "scope": everything, "except_external_id": ""}), "except_external_id"),
     ] {
         assert_eq!(stage.app.post("/v1/memory/context", &ada, &bad).await.bad_fields(422), [field], "{field}");
     }
