@@ -1,25 +1,13 @@
 //! The second wall, tried from outside with `psql` as each role.
 
-use std::process::Command;
-
 use contracts::Role;
-use localinfra::PostgresPrograms;
 use serde_json::json;
 use testkit::Actor;
 
 use crate::support::{Stage, merged, model};
 
-/// What `psql` prints for somebody, or for nobody, one row a line; or its error message.
 fn psql(url: &str, who: Option<&Actor>, sql: &str) -> Result<String, String> {
-    let psql = PostgresPrograms::find(None).unwrap().program("psql");
-    let scope = who.map(|actor| format!(" -c app.org={} -c app.user={}", actor.org, actor.user)).unwrap_or_default();
-    let output = Command::new(psql)
-        .args(["-XAtq", "-v", "ON_ERROR_STOP=1", url, "-c", sql])
-        .env("PGOPTIONS", format!("-c search_path=ai{scope}"))
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().to_owned();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    testkit::psql("ai", url, who, sql)
 }
 
 /// Two organizations with a provider and a model each, and the installation with another.

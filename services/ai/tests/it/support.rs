@@ -5,6 +5,7 @@ use contracts::Role;
 use db::diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
 use reqwest::Method;
 use serde_json::{Value, json};
+pub use testkit::merged;
 use testkit::{Actor, Answer, TestApp, TestAppBuilder, providers::FakeProvider};
 
 /// The service with somebody who operates it.
@@ -82,15 +83,6 @@ pub fn model(alias: &str, provider: &str) -> Value {
         "alias": alias, "context_window": 8192, "max_output_tokens": 1024, "capabilities": ["chat", "streaming"],
         "prices": {"input": 250, "output": 2000}, "routes": [{"provider_id": provider, "model": "gpt-5-mini"}],
     })
-}
-
-/// `body` with the members of `more` instead of its own.
-pub fn merged(body: &Value, more: &Value) -> Value {
-    let mut merged = body.clone();
-    for (key, value) in more.as_object().unwrap() {
-        merged[key] = value.clone();
-    }
-    merged
 }
 
 /// Closes the test's database to everybody, or opens it again.

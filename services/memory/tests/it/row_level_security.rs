@@ -1,9 +1,6 @@
 //! The second wall, tried from outside with `psql` as each role.
 
-use std::process::Command;
-
 use contracts::Role;
-use localinfra::PostgresPrograms;
 use serde_json::json;
 use testkit::{
     Actor,
@@ -12,17 +9,8 @@ use testkit::{
 
 use crate::support::{Stage, eventually};
 
-/// What `psql` prints for somebody, or for nobody, one row a line; or its error message.
 fn psql(url: &str, who: Option<&Actor>, sql: &str) -> Result<String, String> {
-    let psql = PostgresPrograms::find(None).unwrap().program("psql");
-    let scope = who.map(|actor| format!(" -c app.org={} -c app.user={}", actor.org, actor.user)).unwrap_or_default();
-    let output = Command::new(psql)
-        .args(["-XAtq", "-v", "ON_ERROR_STOP=1", url, "-c", sql])
-        .env("PGOPTIONS", format!("-c search_path=memory{scope}"))
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().trim().to_owned();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    testkit::psql("memory", url, who, sql)
 }
 
 #[tokio::test(flavor = "multi_thread")]

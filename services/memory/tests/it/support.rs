@@ -8,6 +8,7 @@ use memory::Memory;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+pub use testkit::merged;
 use testkit::{Actor, Answer, TestApp, TestAppBuilder, providers::FakeProvider};
 use tokio::time::{Instant, sleep};
 
@@ -155,13 +156,4 @@ pub async fn eventually(what: &str, mut is: impl AsyncFnMut() -> bool) {
 /// A field of each item.
 pub fn strings(items: &Value, field: &str) -> Vec<String> {
     items.as_array().unwrap().iter().map(|item| item[field].as_str().unwrap().to_owned()).collect()
-}
-
-/// `body` with the members of `more` instead of its own.
-pub fn merged(body: &Value, more: &Value) -> Value {
-    let mut merged = body.clone();
-    for (key, value) in more.as_object().unwrap() {
-        merged[key] = value.clone();
-    }
-    merged
 }
