@@ -2,16 +2,26 @@
 
 use std::collections::HashMap;
 
+use kit::http::List;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, PartialSchema as _, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 /// The schema of a value, in one piece: few hosts follow references.
 pub fn of<T: ToSchema>() -> Map<String, Value> {
     let mut named = Vec::new();
     T::schemas(&mut named);
-    let named = named.iter().map(|(name, schema)| (name.as_str(), value(schema))).collect();
-    object(inlined(value(&T::schema()), &named))
+    whole(&T::schema(), &named)
+}
+
+/// The schema of a page of a list, which does not say itself what its items are.
+pub fn of_list<T: ToSchema>() -> Map<String, Value> {
+    let mut named = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut named);
+    whole(&List::<T>::schema(), &named)
 }
 
 /// The schema of an object with the fields that are parameters elsewhere.
@@ -31,6 +41,11 @@ pub fn requiring(field: &str, mut schema: Map<String, Value>) -> Map<String, Val
         required.push(json!(field));
     }
     schema
+}
+
+fn whole(schema: &RefOr<Schema>, named: &[(String, RefOr<Schema>)]) -> Map<String, Value> {
+    let named = named.iter().map(|(name, schema)| (name.as_str(), value(schema))).collect();
+    object(inlined(value(schema), &named))
 }
 
 /// Puts what references name in their place. None of our types contains itself.

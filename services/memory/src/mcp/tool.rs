@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kit::{Principal, Problem, http::List};
+use kit::{Principal, Problem};
 use rmcp::model::{self, ToolAnnotations};
 use serde_json::{Map, Value};
 
@@ -88,7 +88,7 @@ impl Tool {
             Self::SearchMemory => schema::of::<SearchView>(),
             Self::GetContext => schema::of::<ContextView>(),
             Self::AddMemory => schema::of::<MemoryView>(),
-            Self::ListSessions => schema::of::<List<SessionView>>(),
+            Self::ListSessions => schema::of_list::<SessionView>(),
         }
     }
 

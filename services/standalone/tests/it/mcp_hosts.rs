@@ -11,7 +11,8 @@ use crate::support::{Installation, Node, Program, System, id, new_email, python}
 async fn the_python_sdks_work_unmodified() {
     let one = python("mcp-1", &scripts().join("requirements-1.txt")).await;
     let two = python("mcp-2", &scripts().join("requirements-2.txt")).await;
-    let system = Installation::new().up(&[]).await;
+    let installation = Installation::new();
+    let system = installation.up(&[]).await;
     let host = Host::of(&system).await;
     host.run(Command::new(one).arg(scripts().join("python1.py"))).await;
     for [mode, version] in [["auto", "2026-07-28"], ["legacy", "2025-11-25"]] {
@@ -23,7 +24,8 @@ async fn the_python_sdks_work_unmodified() {
 #[tokio::test]
 async fn the_typescript_sdks_work_unmodified() {
     let node = Node::with("mcp", &scripts()).await;
-    let system = Installation::new().up(&[]).await;
+    let installation = Installation::new();
+    let system = installation.up(&[]).await;
     let host = Host::of(&system).await;
     host.run(&mut node.script(&scripts().join("node1.mjs"))).await;
     for [mode, version] in [["auto", "2026-07-28"], ["legacy", "2025-11-25"]] {
