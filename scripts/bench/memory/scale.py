@@ -327,6 +327,8 @@ def with_bundled_model(brainops, models, work):
 
 
 def main(brainops, stand_in, models, filtered, work):
+    # What was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     with open(filtered) as file:
         recall = json.load(file)
     result = {

@@ -52,7 +52,9 @@ fn vector(text: &str) -> Vec<u8> {
             SmallRng::seed_from_u64(hash.as_bytes().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
         // Short words say little.
         let weight = if word.len() < 4 { 0.2 } else { 1.0 };
-        sum.iter_mut().for_each(|number| *number += weight * rng.random_range(-1.0_f32..1.0));
+        for number in &mut sum {
+            *number += weight * rng.random_range(-1.0_f32..1.0);
+        }
     }
     // Nothing has no direction.
     sum[0] += f32::EPSILON;

@@ -67,8 +67,9 @@ async fn measure(vectors: usize, questions: usize) -> Value {
     }
     index.commit(SPACE, Watermark(1)).await.expect("room on the disk");
     let told = begun.elapsed();
+    let begun = Instant::now();
     index.optimize(SPACE).await.expect("graphs");
-    let (built, after) = (begun.elapsed() - told, resident_mb());
+    let (built, after) = (begun.elapsed(), resident_mb());
     let stats = index.stats(SPACE).await.expect("an open index");
     let mut rows = Vec::new();
     for (name, filter) in filters() {
@@ -178,7 +179,7 @@ fn attributes_of(at: usize, topic: usize, rng: &mut StdRng) -> Attributes {
     };
     let session = (topic % 10 == 3).then(|| session(if topic % 100 == 3 { 2 } else { 1 }));
     Attributes {
-        org: org(if at % 10 == 0 { others } else { 0 }),
+        org: org(if at.is_multiple_of(10) { others } else { 0 }),
         kind: Kind::Memory,
         subject: subject.map(str::to_owned),
         agent: None,

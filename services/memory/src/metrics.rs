@@ -37,7 +37,11 @@ static MODEL_TOKENS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     )
 });
 static RERANKS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counters("memory_reranks_total", "Searches whose hits were to be reranked, and whether they were.", &["service", "outcome"])
+    counters(
+        "memory_reranks_total",
+        "Searches whose hits were to be reranked, and whether they were.",
+        &["service", "outcome"],
+    )
 });
 static POINTS: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     gauges("memory_vectors", "Vectors of all tenants, and how many of them a graph covers.", &["service", "state"])

@@ -2,7 +2,7 @@
 use std::{net::IpAddr, time::Duration};
 
 use actix_web::{HttpResponse, web};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use kit::http::{BodyLimit, HttpOptions, RequestContext};
 use kit::{ErrorCode, Problem, telemetry};
 use reqwest::Method;
@@ -302,6 +302,25 @@ async fn a_body_that_drips_is_ended() {
     let _ = tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut answer).await;
     assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
     dripping.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_may_take_longer_gives_its_handler_longer() {
+    let patient = BodyLimit { route: "/v1/things".into(), bytes: 1 << 20, timeout: Duration::from_secs(30) };
+    let options = HttpOptions {
+        handler_timeout: Some(Duration::from_millis(200)),
+        body_timeout: Duration::from_millis(200),
+        body_limits: vec![patient],
+        ..HttpOptions::default()
+    };
+    let server = serve_with(Setup { options, ..Setup::default() }, routes).await;
+    let pieces = stream::iter(0..6).then(|_| async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        Ok::<_, std::io::Error>(web::Bytes::from_static(b"12345"))
+    });
+    let slow = client().post(server.url("/v1/things")).body(reqwest::Body::wrap_stream(pieces)).send().await.unwrap();
+    assert_eq!(slow.text().await.unwrap().len(), 30);
+    assert_eq!(code(&server, Method::GET, "/v1/slow").await, (504, "timeout".into()), "others have what they had");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ impl Heard {
     pub fn add(&mut self, event: &ChatEvent) {
         match event {
             ChatEvent::Text { choice: 0, text, .. } | ChatEvent::Refusal { choice: 0, text } => {
-                push(&mut self.text, text)
+                push(&mut self.text, text);
             }
             ChatEvent::ToolCallStarted { choice: 0, id, name, .. } => {
                 self.calls.push(ToolCall { id: id.clone(), name: name.clone(), arguments: String::new() });

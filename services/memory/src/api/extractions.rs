@@ -34,7 +34,7 @@ pub async fn get(state: Data<AppState>, who: Principal, id: PathId<ExtractionId>
 
 /// The answer to what will be done, as it is stored with its key.
 pub fn accepted(extraction: Extraction) -> Result<Answer, serde_json::Error> {
-    let view = ExtractionAccepted::from(&extraction);
+    let view = ExtractionAccepted::from(extraction);
     let headers = [
         ("content-type", "application/json".to_owned()),
         ("location", format!("/v1/memory/extractions/{}", view.operation_id)),

@@ -93,7 +93,7 @@ pub async fn create(
     let origin = who.origin(&*state.clock);
     let answered = match body.into_inner().into_wish(&allowed, origin.at)? {
         Wish::Remember(new, supersedes) => {
-            add_memory(&state, &allowed, origin, *new, supersedes, request, created).await?
+            add_memory(&state, &allowed, origin, new, supersedes, request, created).await?
         }
         Wish::Infer(given) => infer_memories(&state, &allowed, origin, given, request, accepted).await?,
     };

@@ -1,6 +1,6 @@
 //! The language model is asked something for an organization, within what it may cost a day.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contracts::OrgId;
 use db::diesel::PgConnection;
@@ -39,7 +39,8 @@ impl From<db::Error> for Trouble {
     }
 }
 
-/// What `read` makes of the answer. An answer that it cannot read goes back to the model once, with the reason.
+/// What `read` makes of the answer. An answer that it cannot read goes back to the model once, with the reason. All of it within
+/// `deadline`.
 pub async fn ask_model<T, E: std::fmt::Display>(
     state: &AppState,
     language: &Language,
@@ -48,8 +49,9 @@ pub async fn ask_model<T, E: std::fmt::Display>(
     deadline: Duration,
     read: impl Fn(&str) -> Result<T, E>,
 ) -> Result<T, Trouble> {
+    let begun = Instant::now();
     loop {
-        let answer = once(state, language, org, &task, deadline).await?;
+        let answer = once(state, language, org, &task, deadline.saturating_sub(begun.elapsed())).await?;
         match read(&answer) {
             Ok(read) => return Ok(read),
             Err(_) if task.correction.is_some() => return Err(Trouble::Malformed),

@@ -71,7 +71,7 @@ fn conversation(
         return Ok(session);
     }
     // Another turn of it began it meanwhile.
-    Ok(sessions::lock_called(conn, org, &subject, &turn.session_id)?.ok_or(Error::SessionExists)?)
+    sessions::lock_called(conn, org, &subject, &turn.session_id)?.ok_or(Error::SessionExists)
 }
 
 fn messages(completion: CompletionId, turn: Turn) -> Vec<NewMessage> {

@@ -34,7 +34,7 @@ const READ_TOKENS: usize = 100_000;
 /// Turns that are read at a time.
 const PAGE: i64 = 50;
 /// For all calls of a model together: the request must be answered.
-const LONGEST: Duration = Duration::from_secs(25);
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// How a summary was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,12 +80,10 @@ pub async fn summarize_session(
     if let Some(language) = &state.language {
         made = by_model(state, allowed, id, language, budget_tokens).await?;
     }
-    let (conversation, text, method) = match made {
-        Some((conversation, text)) => (conversation, text, Method::Model),
-        None => {
-            let (conversation, text) = in_own_sentences(state, allowed, id, budget_tokens).await?;
-            (conversation, text, Method::Extractive)
-        }
+    let method = if made.is_some() { Method::Model } else { Method::Extractive };
+    let (conversation, text) = match made {
+        Some(made) => made,
+        None => in_own_sentences(state, allowed, id, budget_tokens).await?,
     };
     let covers = conversation.session.next_position;
     let kept = match keep {
@@ -128,6 +126,10 @@ async fn by_model(
     let begun = Instant::now();
     for piece in pieces(&turns) {
         let left = LONGEST.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            tracing::warn!("A model takes too long to sum a conversation up; its own sentences must do");
+            return Ok(None);
+        }
         match one(state, language, allowed.org, &summary, piece, budget_tokens, left).await {
             Ok(next) => summary = next,
             Err(Trouble::Failed(error)) => return Err(error),

@@ -27,6 +27,13 @@ pub struct Selection {
 impl Selection {
     /// What passes both; `None` when nothing can.
     pub fn and(mut self, other: Self) -> Option<Self> {
+        if differ(self.subject.as_ref(), other.subject.as_ref())
+            || differ(self.agent.as_ref(), other.agent.as_ref())
+            || differ(self.session.as_ref(), other.session.as_ref())
+            || differ(self.project.as_ref(), other.project.as_ref())
+        {
+            return None;
+        }
         for (key, value) in other.metadata {
             if self.metadata.get(&key).is_some_and(|known| *known != value) {
                 return None;
@@ -37,10 +44,10 @@ impl Selection {
         self.tags.sort();
         self.tags.dedup();
         Some(Self {
-            subject: same(self.subject, other.subject)?,
-            agent: same(self.agent, other.agent)?,
-            session: same(self.session, other.session)?,
-            project: same(self.project, other.project)?,
+            subject: self.subject.or(other.subject),
+            agent: self.agent.or(other.agent),
+            session: self.session.or(other.session),
+            project: self.project.or(other.project),
             tags: self.tags,
             metadata: self.metadata,
             from: self.from.max(other.from),
@@ -52,12 +59,8 @@ impl Selection {
     }
 }
 
-/// The value that both want; `None` when they want different ones.
-fn same<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
-    match (one, other) {
-        (Some(one), Some(other)) if one != other => None,
-        (one, other) => Some(one.or(other)),
-    }
+fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
 /// Forgetting the memories themselves, and no turns.

@@ -204,7 +204,7 @@ mod tests {
         }
     }
 
-    fn fact(text: &str, sources: &[i64], supersedes: Value) -> Value {
+    fn fact(text: &str, sources: &[i64], supersedes: Option<i64>) -> Value {
         json!({"text": text, "about": null, "source_turns": sources, "supersedes": supersedes})
     }
 
@@ -215,10 +215,10 @@ mod tests {
     #[test]
     fn what_the_turns_say_is_believed() {
         for (text, sources, supersedes, expected) in [
-            ("Caroline moved to Porto in 2025.", &[1][..], Value::Null, None),
-            ("Ana got a dog", &[1], Value::Null, None),
-            ("Caroline only drinks green tea.", &[3, 3, 2], json!(2), Some(1)),
-            ("The user drinks green tea.", &[3], Value::Null, None),
+            ("Caroline moved to Porto in 2025.", &[1][..], None, None),
+            ("Ana got a dog", &[1], None, None),
+            ("Caroline only drinks green tea.", &[3, 3, 2], Some(2), Some(1)),
+            ("The user drinks green tea.", &[3], None, None),
         ] {
             let answered = believed(&[fact(text, sources, supersedes)]);
             assert_eq!(answered.dropped, 0, "{text}");
@@ -246,14 +246,14 @@ mod tests {
             (" ", &[1]),
             (&"Porto ".repeat(100), &[1]),
         ] {
-            let answered = believed(&[fact(text, sources, Value::Null)]);
+            let answered = believed(&[fact(text, sources, None)]);
             assert_eq!((answered.facts, answered.dropped), (vec![], 1), "{text} {sources:?}");
         }
     }
 
     #[test]
     fn what_has_nothing_in_common_is_not_superseded() {
-        for supersedes in [json!(1), json!(0), json!(3), json!(-2)] {
+        for supersedes in [1, 0, 3, -2].map(Some) {
             let answered = believed(&[fact("Caroline drinks green tea.", &[3], supersedes)]);
             assert_eq!(answered.facts[0].supersedes, None);
         }
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn there_is_an_end_to_it() {
-        let many = vec![fact("Caroline drinks green tea.", &[3], Value::Null); FACTS + 5];
+        let many = vec![fact("Caroline drinks green tea.", &[3], None); FACTS + 5];
         let answered = believed(&many);
         assert_eq!((answered.facts.len(), answered.dropped), (FACTS, 5));
     }

@@ -2,7 +2,7 @@
 //! else. `SumBasic` of Nenkova and Vanderwende ("The Impact of Frequency on Summarization", 2005), without its condition that a
 //! sentence must have the most probable word.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     domain::{extraction::Turn, tokens},
@@ -19,7 +19,8 @@ struct Sentence<'a> {
     turn: usize,
     place: usize,
     text: &'a str,
-    words: HashSet<String>,
+    /// In order, so that sums over them come out the same each time.
+    words: BTreeSet<String>,
     cost: usize,
 }
 
@@ -137,6 +138,14 @@ mod tests {
         let speakers: Vec<_> = all.iter().map(|turn| turn.speaker.as_str()).collect();
         assert_eq!(speakers, ["user", "user", "assistant"]);
         assert_eq!(all[2].text, conversation()[3].text);
+    }
+
+    #[test]
+    fn the_same_is_always_summed_up_the_same() {
+        let first = condensed(&conversation(), 50);
+        for _ in 0..50 {
+            assert_eq!(condensed(&conversation(), 50), first);
+        }
     }
 
     #[test]

@@ -95,9 +95,9 @@ pub(super) fn conditions(filter: &Filter) -> Vec<Condition> {
         Reach::Applications(member) => vec![SHARED.to_owned(), APPLICATION.to_owned(), member.to_string()],
     };
     let text = |field, wanted: &Option<String>| wanted.clone().map(|text| Condition::Is(field, text));
-    let subject = text(SUBJECT, &filter.subject).map(|of_subject| match filter.shared {
-        true => Condition::Either(vec![of_subject, Condition::Is(HOLDER, SHARED.to_owned())]),
-        false => of_subject,
+    let subject = text(SUBJECT, &filter.subject).map(|of_subject| {
+        let shared = Condition::Is(HOLDER, SHARED.to_owned());
+        if filter.shared { Condition::Either(vec![of_subject, shared]) } else { of_subject }
     });
     let id = |field, wanted: Option<Uuid>| wanted.map(|id| Condition::Is(field, id.to_string()));
     let any = |field, wanted: Vec<String>| (!wanted.is_empty()).then_some(Condition::AnyOf(field, wanted));

@@ -214,13 +214,7 @@ const MATRIX: &[Row] = &[
         roles: [200; 4],
         stranger: 404,
     },
-    Row {
-        method: "GET",
-        path: "/v1/memory/extractions/{nothing}",
-        body: || None,
-        roles: [404; 4],
-        stranger: 404,
-    },
+    Row { method: "GET", path: "/v1/memory/extractions/{nothing}", body: || None, roles: [404; 4], stranger: 404 },
     // Last, because they take away what the others look at.
     Row {
         method: "DELETE",

@@ -78,7 +78,10 @@ async fn a_turn_of_a_chat_is_kept_once_and_found() {
     second["interrupted"] = json!(true);
     let call = json!([{"id": "c", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]);
     second["tool_calls"] = call.clone();
-    stage.app.publish(&said(&ai, &ada, None, "support-4711", &json!([message("user", "Does it rain there?"), second]))).await;
+    stage
+        .app
+        .publish(&said(&ai, &ada, None, "support-4711", &json!([message("user", "Does it rain there?"), second])))
+        .await;
     eventually("ai holds nothing any more", async || ai.left() == 0).await;
 
     let sessions: Value = stage.app.get("/v1/memory/sessions?external_id=support-4711", &ada).await.json(200);
@@ -139,7 +142,9 @@ async fn what_nobody_wants_kept_or_is_gone_is_no_turn() {
         remembered: true,
         ..CompletionFinished::default()
     };
-    for event in [unwanted, news(Some(&ada), &gone), said(&ai, &ada, None, "s", &json!([message("user", "Keep this.")]))] {
+    for event in
+        [unwanted, news(Some(&ada), &gone), said(&ai, &ada, None, "s", &json!([message("user", "Keep this.")]))]
+    {
         stage.app.publish(&event).await;
     }
     eventually("the last is kept", async || stage.found(&ada, "keep").await == ["Keep this."]).await;
@@ -166,7 +171,8 @@ async fn who_asks_to_be_forgotten_is() {
     let asked = UserErasureRequested { user_id: ada.user.to_string(), ..UserErasureRequested::default() };
     stage.app.publish(&news(None, &asked)).await;
     eventually("nothing of hers is found", async || {
-        stage.found(&ada, "Lisbon").await == ["The office is in Lisbon."] && stage.found(&elsewhere, "Lisbon").await.is_empty()
+        stage.found(&ada, "Lisbon").await == ["The office is in Lisbon."]
+            && stage.found(&elsewhere, "Lisbon").await.is_empty()
     })
     .await;
     eventually("her sessions and collections are gone", async || {

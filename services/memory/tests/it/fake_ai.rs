@@ -63,7 +63,6 @@ impl Drop for FakeAi {
     }
 }
 
-#[expect(clippy::unused_async, reason = "handlers are")]
 async fn turn(inner: Data<Inner>, path: Path<(String, String)>, http: HttpRequest) -> HttpResponse {
     if !http.headers().contains_key(AUTHORIZATION) {
         return HttpResponse::Unauthorized().finish();

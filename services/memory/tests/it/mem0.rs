@@ -61,7 +61,7 @@ async fn search(stage: &Stage, who: &Actor, query: &str, filters: Value) -> Vec<
 async fn a_memory_from_its_first_to_its_last_day() {
     let (stage, app) = (Stage::start().await, app());
     let ping: Value = call(&stage, &app, Method::GET, "/v1/ping/", None).await.json(200);
-    assert_eq!(ping, json!({"status": "ok", "org_id": app.org}));
+    assert_eq!(ping, json!({"status": "ok", "org_id": app.org, "project_id": app.org}));
     let id = add(&stage, &app, "I like tea", &json!({"user_id": "alice", "metadata": {"a": 1}})).await;
     let path = format!("/v1/memories/{id}/");
     let memory: Value = call(&stage, &app, Method::GET, &path, None).await.json(200);
@@ -231,7 +231,7 @@ async fn nobody_reaches_what_is_somebody_elses() {
     let trip = json!({"run_id": "trip"});
     for (who, expected) in [(&app, &["Likes tea"][..]), (&member, &["Earns little"]), (&stranger, &[])] {
         assert_eq!(list(&stage, who, trip.clone()).await, expected);
-        assert_eq!(search(&stage, who, "tea", trip.clone()).await, expected);
+        assert_eq!(search(&stage, who, "Likes tea, earns little", trip.clone()).await, expected);
         assert_eq!(list(&stage, who, json!({"user_id": "*"})).await, expected);
         call(&stage, who, Method::DELETE, "/v1/memories/?run_id=other", None).await.json::<Value>(200);
     }

@@ -47,7 +47,7 @@ async fn over(stage: &Stage, who: &Actor, rebuilds: &Rebuilds, id: i64) -> Rebui
 }
 
 async fn has_vector(stage: &Stage, who: &Actor, text: &str) -> bool {
-    let found = stage.search(who, text).await;
+    let found = stage.search_with(who, text, &json!({"top_k": 100})).await;
     assert_eq!(found["semantic"], true);
     let hit = found["hits"].as_array().unwrap().iter().find(|hit| hit["text"] == text).cloned();
     hit.unwrap()["explain"]["cosine"].is_number()

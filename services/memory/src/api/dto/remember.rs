@@ -99,7 +99,7 @@ pub struct MemoryRemember {
 #[derive(Debug)]
 pub enum Wish {
     /// To remember this, in the place of these.
-    Remember(Box<NewMemory>, Vec<MemoryId>),
+    Remember(NewMemory, Vec<MemoryId>),
     Infer(Given),
 }
 
@@ -131,7 +131,7 @@ impl MemoryRemember {
             supersedes: self.supersedes,
         };
         let (new, supersedes) = create.into_parts(allowed)?;
-        Ok(Wish::Remember(Box::new(new), supersedes))
+        Ok(Wish::Remember(new, supersedes))
     }
 
     fn into_given(self, allowed: &Allowed<Write>, now: DateTime<Utc>) -> Result<Given, Error> {
@@ -209,8 +209,8 @@ pub struct ExtractionView {
     pub updated_at: DateTime<Utc>,
 }
 
-impl From<&Extraction> for ExtractionAccepted {
-    fn from(extraction: &Extraction) -> Self {
+impl From<Extraction> for ExtractionAccepted {
+    fn from(extraction: Extraction) -> Self {
         Self { operation_id: extraction.id.uuid(), status: extraction.status }
     }
 }

@@ -56,5 +56,7 @@ pub fn routes(config: &mut ServiceConfig) {
 ))]
 pub async fn ping(who: Principal) -> Result<HttpResponse, Problem> {
     let allowed: Allowed<Read> = allow(&who).map_err(Error::from)?;
-    Ok(HttpResponse::Ok().json(Mem0Ping { status: "ok", org_id: allowed.org.uuid() }))
+    let org_id = allowed.org.uuid();
+    // Python's client does without neither of the two.
+    Ok(HttpResponse::Ok().json(Mem0Ping { status: "ok", org_id, project_id: org_id }))
 }

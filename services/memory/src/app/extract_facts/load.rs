@@ -68,7 +68,7 @@ fn turn(message: &Message, most_tokens: usize) -> Option<Turn> {
     Some(Turn { speaker: message.speaker(), at: message.occurred_at, text: cut(&said, most_tokens).to_owned() })
 }
 
-fn given(job: extractions::Job) -> Work {
+fn given(job: Box<extractions::Job>) -> Work {
     let from = usize::try_from(job.from).unwrap_or(usize::MAX).min(job.given.turns.len());
     let (earlier, waiting) = job.given.turns.split_at(from);
     let (mut turns, mut left) = (Vec::new(), TURN_TOKENS);

@@ -5,7 +5,7 @@ mod load;
 mod propose;
 mod store;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use contracts::{MessageId, OrgId, UserId};
 use db::diesel::PgConnection;
@@ -19,9 +19,9 @@ use crate::{
     store::{extraction_jobs, extraction_usage, extractions},
 };
 
-/// For one call: a small model on a small machine takes its time.
+/// For the model's answer, the second one included: a small model on a small machine takes its time.
 const DEADLINE: Duration = Duration::from_mins(2);
-/// Somebody who is not done by then is taken for dead: there are two calls at most.
+/// Somebody who is not done by then is taken for dead.
 const LEASE: Duration = Duration::from_mins(6);
 /// Turns that a model could not deal with so often are left as they are.
 const ATTEMPTS: i32 = 5;
@@ -46,7 +46,7 @@ struct Work {
 /// Where the turns are from.
 enum Claim {
     Session(extraction_jobs::Job),
-    Given(extractions::Job),
+    Given(Box<extractions::Job>),
 }
 
 /// Deals with some turns; whether there were any.
@@ -59,18 +59,17 @@ pub async fn extract_facts(state: &AppState, language: &Language) -> Result<bool
         if let Some(job) = extraction_jobs::claim(conn, today, LEASE)? {
             return Ok::<_, db::Error>(Some(Claim::Session(job)));
         }
-        Ok(extractions::claim(conn, today, LEASE)?.map(Claim::Given))
+        Ok(extractions::claim(conn, today, LEASE)?.map(|job| Claim::Given(Box::new(job))))
     };
     let Some(claim) = state.db.system("extraction").tx(claim).await? else { return Ok(false) };
     // A session that is gone has taken its job with it.
     let Some(work) = load::work(state, claim).await? else { return Ok(true) };
-    let trouble = match propose::facts(state, language, &work).await {
-        Ok(proposals) => {
-            store::finish(state, work, proposals).await?;
-            return Ok(true);
-        }
-        Err(trouble) => trouble,
+    let work = Arc::new(work);
+    let done = match propose::facts(state, language, &work).await {
+        Ok(proposals) => store::finish(state, &work, proposals).await.map_err(Trouble::from),
+        Err(trouble) => Err(trouble),
     };
+    let Err(trouble) = done else { return Ok(true) };
     let attempts = work.claim.attempts();
     match trouble {
         Trouble::Exhausted => {
@@ -80,12 +79,12 @@ pub async fn extract_facts(state: &AppState, language: &Language) -> Result<bool
             let exhaust =
                 move |conn: &mut PgConnection| Ok::<_, db::Error>(extraction_usage::exhaust(conn, org, today)?);
             state.db.tenant(org).tx(exhaust).await?;
-            postpone(state, work, Duration::ZERO, false).await?;
+            postpone(state, &work, Duration::ZERO, false).await?;
             Ok(true)
         }
         Trouble::Malformed => {
             tracing::warn!("A language model does not keep to the schema, and no facts are taken from some turns");
-            give_up(state, work, "malformed").await
+            give_up(state, &work, "malformed").await
         }
         Trouble::Unacceptable(error) => {
             tracing::warn!(
@@ -94,36 +93,37 @@ pub async fn extract_facts(state: &AppState, language: &Language) -> Result<bool
                 "A language model did not take facts from some turns"
             );
             if attempts >= ATTEMPTS {
-                return give_up(state, work, "refused").await;
+                return give_up(state, &work, "refused").await;
             }
-            postpone(state, work, PAUSE * 2_u32.saturating_pow(attempts.unsigned_abs()), true).await?;
+            postpone(state, &work, PAUSE * 2_u32.saturating_pow(attempts.unsigned_abs()), true).await?;
             Ok(true)
         }
         Trouble::Unavailable(error) => {
             metrics::extraction("unavailable");
-            postpone(state, work, PAUSE, false).await?;
+            postpone(state, &work, PAUSE, false).await?;
             Err(Trouble::Unavailable(error))
         }
         Trouble::Failed(error) if attempts >= ATTEMPTS => {
             tracing::error!(error = &error as &dyn std::error::Error, "Facts could not be taken from some turns");
-            give_up(state, work, "failed").await
+            give_up(state, &work, "failed").await
         }
         Trouble::Failed(error) => {
-            postpone(state, work, PAUSE * 2_u32.saturating_pow(attempts.unsigned_abs()), true).await?;
+            postpone(state, &work, PAUSE * 2_u32.saturating_pow(attempts.unsigned_abs()), true).await?;
             Err(error.into())
         }
     }
 }
 
 /// These turns stay without facts.
-async fn give_up(state: &AppState, work: Work, outcome: &'static str) -> Result<bool, Trouble> {
+async fn give_up(state: &AppState, work: &Arc<Work>, outcome: &'static str) -> Result<bool, Trouble> {
     metrics::extraction(outcome);
     store::give_up(state, work).await?;
     Ok(true)
 }
 
-async fn postpone(state: &AppState, work: Work, pause: Duration, counts: bool) -> Result<(), Error> {
-    let postpone = move |conn: &mut PgConnection| match &work.claim {
+async fn postpone(state: &AppState, work: &Arc<Work>, pause: Duration, counts: bool) -> Result<(), Error> {
+    let held = Arc::clone(work);
+    let postpone = move |conn: &mut PgConnection| match &held.claim {
         Claim::Session(job) => Ok(extraction_jobs::postpone(conn, *job, pause, counts)?),
         Claim::Given(job) => Ok(extractions::postpone(conn, job, pause, counts)?),
     };

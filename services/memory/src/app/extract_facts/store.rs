@@ -1,6 +1,6 @@
 //! What was found is remembered, and the job is over.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use contracts::{MemoryId, Origin};
 use db::diesel::PgConnection;
@@ -30,7 +30,7 @@ struct Counts {
 }
 
 /// All of it or nothing. Nothing when what it is from was forgotten meanwhile, or is somebody else's to deal with by now.
-pub(super) async fn finish(state: &AppState, work: Work, proposals: Vec<Proposal>) -> Result<(), Error> {
+pub(super) async fn finish(state: &AppState, work: &Arc<Work>, proposals: Vec<Proposal>) -> Result<(), Error> {
     let counts = end(state, work, End::Found(proposals)).await?;
     metrics::extraction("done");
     metrics::facts("added", counts.added);
@@ -43,19 +43,19 @@ pub(super) async fn finish(state: &AppState, work: Work, proposals: Vec<Proposal
 }
 
 /// Nothing comes of these turns.
-pub(super) async fn give_up(state: &AppState, work: Work) -> Result<(), Error> {
+pub(super) async fn give_up(state: &AppState, work: &Arc<Work>) -> Result<(), Error> {
     end(state, work, End::GivenUp).await.map(drop)
 }
 
-async fn end(state: &AppState, work: Work, how: End) -> Result<Counts, Error> {
-    let ids = state.ids.clone();
+async fn end(state: &AppState, work: &Arc<Work>, how: End) -> Result<Counts, Error> {
+    let (ids, held) = (state.ids.clone(), Arc::clone(work));
     let origin = Origin { actor: None, org: Some(work.org), traceparent: None, at: state.clock.now() };
     state
         .db
         .tenant(work.org)
-        .tx(move |conn| match &work.claim {
-            Claim::Session(job) => of_session(conn, &*ids, &origin, &work, *job, how),
-            Claim::Given(job) => of_given(conn, &*ids, &origin, &work, job, how),
+        .tx(move |conn| match &held.claim {
+            Claim::Session(job) => of_session(conn, &*ids, &origin, &held, *job, how),
+            Claim::Given(job) => of_given(conn, &*ids, &origin, &held, job, how),
         })
         .await
 }

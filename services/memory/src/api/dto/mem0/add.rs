@@ -89,6 +89,7 @@ pub struct Mem0Add {
 // Written as well as read, because `validator` keeps what it refuses.
 #[derive(Debug, Default, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "mem0 calls them so")]
 pub struct Mem0Ids {
     /// Whose it is.
     #[schema(min_length = 1, max_length = 128)]

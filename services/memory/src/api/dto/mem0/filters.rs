@@ -123,10 +123,7 @@ fn condition<A>(name: &str, value: &Value, at: &str, allowed: &Allowed<A>) -> Re
             })?;
             Ok(vec![Alternative { selection: Selection { metadata, ..none() }, is_scoped: false }])
         }
-        "created_at" => {
-            let (from, to) = period(value, at)?;
-            Ok(vec![Alternative { selection: Selection { from, to, ..none() }, is_scoped: false }])
-        }
+        "created_at" => Ok(vec![Alternative { selection: period(value, at)?, is_scoped: false }]),
         _ => Err(refused(at, "is not supported")),
     }
 }
@@ -161,8 +158,8 @@ fn only<'a>(operators: &'a Map<String, Value>, name: &str) -> Option<&'a Value> 
     operators.get(name).filter(|_| operators.len() == 1)
 }
 
-/// From here, and to before there.
-fn period(value: &Value, at: &str) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>), Problem> {
+/// From one moment, and to before another.
+fn period(value: &Value, at: &str) -> Result<Selection, Problem> {
     let Value::Object(operators) = value else {
         return Err(refused(at, "must be an object of gte, gt, lte and lt"));
     };
@@ -181,5 +178,5 @@ fn period(value: &Value, at: &str) -> Result<(Option<DateTime<Utc>>, Option<Date
         let bound = Selection { from, to, ..Selection::default() };
         selection = selection.and(bound).unwrap_or_default();
     }
-    Ok((selection.from, selection.to))
+    Ok(selection)
 }

@@ -190,6 +190,7 @@ impl Mem0Pages {
 #[derive(Debug, Deserialize, Validate, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
+#[expect(clippy::struct_field_names, reason = "mem0 calls them so")]
 pub struct Mem0Scope {
     /// Those of this user.
     pub user_id: Option<String>,
@@ -202,7 +203,7 @@ pub struct Mem0Scope {
     /// Without effect: it is the key's.
     #[expect(dead_code, reason = "clients send it")]
     org_id: Option<String>,
-    /// Without effect: there is none.
+    /// Without effect, too.
     #[expect(dead_code, reason = "clients send it")]
     project_id: Option<String>,
 }

@@ -24,6 +24,8 @@ pub struct Mem0Ping {
     pub status: &'static str,
     /// The organization of the key.
     pub org_id: Uuid,
+    /// The same: nothing is narrower than that.
+    pub project_id: Uuid,
 }
 
 /// Something that is remembered, in mem0's words.
