@@ -107,6 +107,8 @@ pub fn put(conn: &mut PgConnection, entries: &[&Entry]) -> Result<(), db::Error>
         return Ok(());
     }
     let rows: Vec<_> = entries.iter().map(|entry| Row::from(*entry)).collect();
+    // A subquery looks each vector up by its key. Of NOT EXISTS the planner, who does not know how few rows are given, makes
+    // a join that reads all vectors.
     let statement = OfRows::new(
         "WITH given AS (SELECT * FROM jsonb_populate_recordset(NULL::entries, $1)), \
          put AS (INSERT INTO entries AS e (id, org_id, kind, subject, agent, session_id, project_id, collection_id, \
@@ -122,8 +124,8 @@ pub fn put(conn: &mut PgConnection, entries: &[&Entry]) -> Result<(), db::Error>
          RETURNING id, org_id, revision) \
          INSERT INTO embedding_jobs (space_id, entry_id, org_id) \
          SELECT s.id, p.id, p.org_id FROM put p CROSS JOIN spaces s \
-         WHERE s.state <> 'retired' AND NOT EXISTS \
-             (SELECT FROM vectors v WHERE v.space_id = s.id AND v.entry_id = p.id AND v.revision = p.revision) \
+         WHERE s.state <> 'retired' AND p.revision IS DISTINCT FROM \
+             (SELECT v.revision FROM vectors v WHERE v.space_id = s.id AND v.entry_id = p.id) \
          ON CONFLICT DO NOTHING RETURNING entry_id",
         &rows,
     )?;
