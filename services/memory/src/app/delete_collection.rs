@@ -1,6 +1,6 @@
 //! Somebody has a collection forgotten.
 
-use contracts::{CollectionId, Origin, memory::v1::MemoryForgotten};
+use contracts::{CollectionId, Origin};
 use db::outbox;
 
 use super::{delete_document::forget_chunks, get_collection::locked};
@@ -34,13 +34,7 @@ pub async fn delete_collection(
             let all = documents::lock_of_collection(conn, allowed.org, id)?;
             let chunks = forget_chunks(conn, allowed.org, &all, origin.at)?;
             collections::delete(conn, allowed.org, id)?;
-            let event = MemoryForgotten {
-                memory_id: id.to_string(),
-                organization_id: allowed.org.to_string(),
-                kind: "collection".to_owned(),
-                entries: i64::try_from(chunks).unwrap_or(i64::MAX),
-                forgotten_at: Some(origin.at.into()),
-            };
+            let event = collection.forgotten(chunks, origin.at);
             outbox::append(conn, &*ids, &origin, collection.version + 1, &event)?;
             Ok(())
         })

@@ -1,7 +1,10 @@
 //! A collection: documents that belong together and are searched together.
 
 use chrono::{DateTime, Utc};
-use contracts::{CollectionId, OrgId, UserId, memory::v1::CollectionCreated};
+use contracts::{
+    CollectionId, OrgId, UserId,
+    memory::v1::{CollectionCreated, MemoryForgotten},
+};
 use serde_json::{Map, Value};
 
 /// Most collections of one organization.
@@ -34,6 +37,17 @@ pub struct NewCollection {
 }
 
 impl Collection {
+    /// The fact that it was forgotten, with so many chunks.
+    pub fn forgotten(&self, chunks: usize, now: DateTime<Utc>) -> MemoryForgotten {
+        MemoryForgotten {
+            memory_id: self.id.to_string(),
+            organization_id: self.org.to_string(),
+            kind: "collection".to_owned(),
+            entries: i64::try_from(chunks).unwrap_or(i64::MAX),
+            forgotten_at: Some(now.into()),
+        }
+    }
+
     /// A new collection and the fact that it was made.
     pub fn create(
         id: CollectionId,
