@@ -185,9 +185,7 @@ async fn alike(state: &AppState, filter: &Filter, question: &Question) -> Option
             return None;
         }
     };
-    // Not by the graphs: a walk begins at a few fixed points, and where none of them passes the filter (what a member may
-    // see, what is tagged, what still holds) it finds nothing of what a graph covers.
-    let query = Query { vector: vector.clone(), filter: filter.clone(), limit: CANDIDATES, exact: true };
+    let query = Query { vector: vector.clone(), filter: filter.clone(), limit: CANDIDATES, exact: false };
     match state.vectors.search(model.space, query).await {
         Ok(hits) => {
             let cosines = hits.into_iter().map(|hit| (hit.id, hit.cosine)).collect();

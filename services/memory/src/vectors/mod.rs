@@ -7,6 +7,7 @@ mod edge;
 mod payload;
 mod qdrant;
 mod unit;
+mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -98,7 +99,8 @@ pub struct Query {
     pub vector: Vec<f32>,
     pub filter: Filter,
     pub limit: usize,
-    /// Compare with every vector that passes the filter instead of walking the graph.
+    /// Compare with every vector that passes the filter, even where a walk through the graph would be shorter. A walk may
+    /// miss a few.
     pub exact: bool,
 }
 

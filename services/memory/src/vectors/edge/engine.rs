@@ -34,7 +34,7 @@ const UPDATE_POINTS: usize = 128;
 /// Size of a file of the engine's log. It is never read again, so small.
 const LOG_FILE_BYTES: usize = 8 << 20;
 
-/// Links of a point in the graph of its organization, and candidates that are looked at for them.
+/// Links of a point in the graph, and candidates that are looked at for them.
 const LINKS: usize = 16;
 const LINK_CANDIDATES: usize = 100;
 
@@ -68,11 +68,10 @@ pub(super) fn config(space: Space, settings: &EdgeSettings) -> EdgeConfig {
     EdgeConfig::builder()
         .on_disk_payload(true)
         .vector("", EdgeVectorParams::builder(space.dimension.get(), Distance::Cosine).on_disk(false).build())
-        // No graph of all tenants: one for each, and links between points that share another value. Without those a
-        // walk through a tenant's graph loses its way where a filter lets few points pass.
+        // One graph of everything: no walk of ours follows only points that share a value.
         .hnsw_config(HnswIndexConfig {
-            m: 0,
-            payload_m: Some(LINKS),
+            m: LINKS,
+            payload_m: Some(0),
             ef_construct: LINK_CANDIDATES,
             full_scan_threshold: settings.scan_kb,
             max_indexing_threads: settings.build_threads.get(),
@@ -160,8 +159,13 @@ pub(super) fn the_point(id: Uuid) -> Filter {
 
 /// Those of these entries that belong to the organization.
 pub(super) fn these(org: OrgId, ids: impl IntoIterator<Item = EntryId>) -> OperationResult<Filter> {
+    Ok(filter(vec![payload::of_org(org)])?.merge_owned(among(ids)))
+}
+
+/// These entries, whoever's they are: only to be merged with a filter that says whose.
+pub(super) fn among(ids: impl IntoIterator<Item = EntryId>) -> Filter {
     let ids = Condition::HasId(ids.into_iter().map(|id| PointId::Uuid(id.0)).collect());
-    Ok(Filter { must: Some(vec![condition(payload::of_org(org))?, ids]), ..Filter::default() })
+    Filter { must: Some(vec![ids]), ..Filter::default() }
 }
 
 /// A filter in the engine's terms.

@@ -16,8 +16,8 @@ use std::{
 use anyhow::{Context, anyhow, ensure};
 use contracts::OrgId;
 use qdrant_edge::{
-    EdgeShard, Filter, NamedQuery, OperationError, OperationResult, PointId, QueryEnum, QueryRequest, ScoringQuery,
-    ScrollRequest, SearchParams, UpdateOperation, VectorStructInternal, WithPayloadInterface, WithVector,
+    CountRequest, EdgeShard, Filter, NamedQuery, OperationError, OperationResult, PointId, QueryEnum, QueryRequest,
+    ScoringQuery, ScrollRequest, SearchParams, UpdateOperation, VectorStructInternal, WithPayloadInterface, WithVector,
 };
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     domain::{entry::EntryId, filter},
-    vectors::{Change, Hit, Space, Stats, VectorError, Watermark, payload},
+    vectors::{Change, Hit, Space, Stats, VectorError, Watermark, payload, walk},
 };
 
 const POINTS: &str = "points";
@@ -36,8 +36,6 @@ const RECORD: &str = "watermark";
 /// There while the engine opens its files, which may end the process.
 const OPENING: &str = "opening";
 
-/// Candidates that a walk through a graph keeps in view.
-const SEARCH_CANDIDATES: usize = 128;
 /// Points that are looked at together when they are checked.
 const PAGE_POINTS: usize = 1024;
 
@@ -121,7 +119,7 @@ impl Generation {
         let mut writing = self.writing();
         let id = Uuid::from_u128(record.updates.into());
         self.update(&mut writing, engine::upsert_nothing(id, record.dimension))?;
-        let found = call(|| self.shard()?.query(request(vec![1.0; record.dimension], engine::the_point(id), 1, true)))?;
+        let found = call(|| self.shard()?.query(request(vec![1.0; record.dimension], Some(engine::the_point(id)), 1)))?;
         let number = found.first().map_or(0, |point| point.version);
         if number < record.updates {
             return Err(VectorError::Damaged(anyhow!("the log ends after {number} of {} updates", record.updates)));
@@ -240,7 +238,21 @@ impl Generation {
         exact: bool,
     ) -> Result<Vec<Hit>, VectorError> {
         let filter = call(|| engine::filter(payload::conditions(filter)))?;
-        self.query(vector, filter, limit, exact)
+        let width = if exact { None } else { walk::width(self.count(None)?, self.count(Some(&filter))?, limit) };
+        if let Some(width) = width {
+            let near = self.query(vector.clone(), None, width)?;
+            let near = engine::among(near.into_iter().map(|hit| hit.id));
+            let hits = self.query(vector.clone(), Some(filter.merge(&near)), limit)?;
+            if hits.len() == limit {
+                return Ok(hits);
+            }
+        }
+        self.query(vector, Some(filter), limit)
+    }
+
+    /// About how many points there are that pass a filter.
+    fn count(&self, filter: Option<&Filter>) -> Result<usize, VectorError> {
+        call(|| self.shard()?.count(CountRequest { filter: filter.cloned(), exact: false }))
     }
 
     pub(super) fn cosines(
@@ -250,15 +262,16 @@ impl Generation {
         ids: &[EntryId],
     ) -> Result<HashMap<EntryId, f32>, VectorError> {
         let filter = call(|| engine::these(org, ids.iter().copied()))?;
-        let hits = self.query(vector, filter, ids.len(), true)?;
+        let hits = self.query(vector, Some(filter), ids.len())?;
         Ok(hits.into_iter().map(|hit| (hit.id, hit.cosine)).collect())
     }
 
-    fn query(&self, vector: Vec<f32>, filter: Filter, limit: usize, exact: bool) -> Result<Vec<Hit>, VectorError> {
+    /// See [`request`].
+    fn query(&self, vector: Vec<f32>, filter: Option<Filter>, limit: usize) -> Result<Vec<Hit>, VectorError> {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let found = call(|| self.shard()?.query(request(vector, filter, limit, exact)))?;
+        let found = call(|| self.shard()?.query(request(vector, filter, limit)))?;
         Ok(Hit::ranked(found.into_iter().filter_map(|point| match point.id {
             PointId::Uuid(id) => Some(Hit { id: EntryId(id), cosine: point.score }),
             PointId::NumId(_) => None,
@@ -307,15 +320,17 @@ impl Drop for Generation {
     }
 }
 
-fn request(vector: Vec<f32>, filter: Filter, limit: usize, exact: bool) -> QueryRequest {
+/// The points most alike: of those that pass a filter by comparing with each, of all without one by the graph.
+fn request(vector: Vec<f32>, filter: Option<Filter>, limit: usize) -> QueryRequest {
+    let params = SearchParams { hnsw_ef: Some(limit), exact: filter.is_some(), ..SearchParams::default() };
     QueryRequest {
         prefetches: Vec::new(),
         query: Some(ScoringQuery::Vector(QueryEnum::Nearest(NamedQuery::default_dense(vector)))),
-        filter: Some(filter),
+        filter,
         score_threshold: None,
         limit,
         offset: 0,
-        params: Some(SearchParams { hnsw_ef: Some(SEARCH_CANDIDATES), exact, ..SearchParams::default() }),
+        params: Some(params),
         with_vector: WithVector::Bool(false),
         with_payload: WithPayloadInterface::Bool(false),
     }

@@ -26,7 +26,7 @@ use self::{
     client::{Client, Failure, completed},
     schema::Update,
 };
-use super::{Change, Hit, Query, Space, Stats, VectorError, VectorIndex, Watermark, payload, unit};
+use super::{Change, Hit, Query, Space, Stats, VectorError, VectorIndex, Watermark, payload, unit, walk};
 use crate::domain::entry::EntryId;
 
 /// Points of one request.
@@ -144,18 +144,48 @@ impl QdrantIndex {
         Ok(())
     }
 
+    async fn find(&self, space: Space, query: Query) -> Result<Vec<Hit>, VectorError> {
+        let Query { vector, filter, limit, exact } = query;
+        let vector = unit(space, None, vector)?;
+        self.opened(space)?;
+        let filter = schema::filter(payload::conditions(&filter));
+        let width = if exact {
+            None
+        } else {
+            walk::width(self.count(space, None).await?, self.count(space, Some(filter.clone())).await?, limit)
+        };
+        if let Some(width) = width {
+            let near = self.ask(space, vector.clone(), None, width).await?;
+            let mut passing = filter.clone();
+            passing.must.push(schema::among(near.into_iter().map(|hit| hit.id)));
+            let hits = self.ask(space, vector.clone(), Some(passing), limit).await?;
+            if hits.len() == limit {
+                return Ok(hits);
+            }
+        }
+        self.ask(space, vector, Some(filter), limit).await
+    }
+
+    /// About how many points there are that pass a filter.
+    async fn count(&self, space: Space, filter: Option<Filter>) -> Result<usize, VectorError> {
+        let count = schema::count(&self.alias(space), filter);
+        let counted = self.client.call(async |qdrant| Ok(qdrant.count(count.clone()).await?)).await;
+        let count = self.noting(space, counted)?.result.unwrap_or_default().count;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+
+    /// See [`schema::query`].
     async fn ask(
         &self,
         space: Space,
         vector: Vec<f32>,
-        filter: Filter,
+        filter: Option<Filter>,
         limit: usize,
-        exact: bool,
     ) -> Result<Vec<Hit>, VectorError> {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let query = schema::query(&self.alias(space), vector, filter, limit, exact);
+        let query = schema::query(&self.alias(space), vector, filter, limit);
         let found = self.client.call(async |qdrant| Ok(qdrant.query(query.clone()).await?)).await;
         let points = self.noting(space, found)?.result;
         Ok(Hit::ranked(
@@ -297,12 +327,7 @@ impl VectorIndex for QdrantIndex {
     }
 
     fn search(&self, space: Space, query: Query) -> BoxFuture<'_, Result<Vec<Hit>, VectorError>> {
-        Box::pin(async move {
-            let vector = unit(space, None, query.vector)?;
-            self.opened(space)?;
-            let filter = schema::filter(payload::conditions(&query.filter));
-            self.ask(space, vector, filter, query.limit, query.exact).await
-        })
+        Box::pin(self.find(space, query))
     }
 
     fn cosines(
@@ -316,7 +341,7 @@ impl VectorIndex for QdrantIndex {
             let vector = unit(space, None, vector)?;
             self.opened(space)?;
             let limit = ids.len();
-            let hits = self.ask(space, vector, schema::these(org, ids), limit, true).await?;
+            let hits = self.ask(space, vector, Some(schema::these(org, ids)), limit).await?;
             Ok(hits.into_iter().map(|hit| (hit.id, hit.cosine)).collect())
         })
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use contracts::OrgId;
 use qdrant_client::qdrant::{
-    Condition, CreateCollection, CreateCollectionBuilder, CreateFieldIndexCollection,
+    Condition, CountPoints, CountPointsBuilder, CreateCollection, CreateCollectionBuilder, CreateFieldIndexCollection,
     CreateFieldIndexCollectionBuilder, DeletePoints, DeletePointsBuilder, Distance, FieldType, Filter,
     HnswConfigDiffBuilder, IntegerIndexParamsBuilder, PointId, PointStruct, QuantizationSearchParamsBuilder, Query,
     QueryPoints, QueryPointsBuilder, Range, ScalarQuantizationBuilder, SearchParamsBuilder, UpsertPoints,
@@ -21,10 +21,8 @@ use crate::{
     },
 };
 
-/// Links of a point in the graph of its organization.
+/// Links of a point in the graph.
 const LINKS: u64 = 16;
-/// Candidates that a walk through a graph keeps in view.
-const SEARCH_CANDIDATES: u64 = 128;
 /// Of the candidates by rounded vectors, so many times what is asked for are compared by their own.
 const OVERSAMPLING: f64 = 2.0;
 
@@ -36,8 +34,8 @@ const WATERMARK: &str = "watermark";
 pub(super) fn collection(name: &str, space: Space) -> CreateCollection {
     CreateCollectionBuilder::new(name)
         .vectors_config(VectorParamsBuilder::new(space.dimension.get() as u64, Distance::Cosine).on_disk(true))
-        // No graph of all tenants: one for each, and links between points that share another value.
-        .hnsw_config(HnswConfigDiffBuilder::default().m(0).payload_m(LINKS))
+        // One graph of everything: no walk of ours follows only points that share a value.
+        .hnsw_config(HnswConfigDiffBuilder::default().m(LINKS).payload_m(0))
         .quantization_config(ScalarQuantizationBuilder::default().quantile(0.99).always_ram(true))
         .on_disk_payload(true)
         .build()
@@ -99,26 +97,42 @@ pub(super) fn update(collection: &str, batch: &[Change]) -> Update {
     }
 }
 
-pub(super) fn query(collection: &str, vector: Vec<f32>, filter: Filter, limit: usize, exact: bool) -> QueryPoints {
-    let rounded = if exact {
-        QuantizationSearchParamsBuilder::default().ignore(true)
-    } else {
-        QuantizationSearchParamsBuilder::default().rescore(true).oversampling(OVERSAMPLING)
-    };
-    let params = SearchParamsBuilder::default().hnsw_ef(SEARCH_CANDIDATES).exact(exact).quantization(rounded);
-    QueryPointsBuilder::new(collection)
+/// The points most alike: of those that pass a filter by comparing with each, of all without one by the graph.
+pub(super) fn query(collection: &str, vector: Vec<f32>, filter: Option<Filter>, limit: usize) -> QueryPoints {
+    let query = QueryPointsBuilder::new(collection)
         .query(Query::new_nearest(VectorInput::new_dense(vector)))
-        .filter(filter)
         .limit(limit as u64)
-        .params(params)
         .with_payload(false)
-        .with_vectors(false)
-        .build()
+        .with_vectors(false);
+    let rounded = QuantizationSearchParamsBuilder::default();
+    match filter {
+        Some(filter) => {
+            query.filter(filter).params(SearchParamsBuilder::default().exact(true).quantization(rounded.ignore(true)))
+        }
+        None => query.params(
+            SearchParamsBuilder::default()
+                .hnsw_ef(limit as u64)
+                .exact(false)
+                .quantization(rounded.rescore(true).oversampling(OVERSAMPLING)),
+        ),
+    }
+    .build()
+}
+
+/// About how many points there are that pass a filter.
+pub(super) fn count(collection: &str, filter: Option<Filter>) -> CountPoints {
+    let count = CountPointsBuilder::new(collection).exact(false);
+    filter.into_iter().fold(count, CountPointsBuilder::filter).build()
 }
 
 /// Those of these entries that belong to the organization.
 pub(super) fn these(org: OrgId, ids: impl IntoIterator<Item = EntryId>) -> Filter {
-    Filter::must([condition(payload::of_org(org)), Condition::has_id(ids.into_iter().map(|id| id.0))])
+    Filter::must([condition(payload::of_org(org)), among(ids)])
+}
+
+/// These entries, whoever's they are: only to be added to a filter that says whose.
+pub(super) fn among(ids: impl IntoIterator<Item = EntryId>) -> Condition {
+    Condition::has_id(ids.into_iter().map(|id| id.0))
 }
 
 /// A filter in the server's terms.

@@ -26,8 +26,8 @@ service! { Collections: {
         let q::CreateCollection { collection_name, vectors_config, hnsw_config, quantization_config, .. } = request.into_inner();
         let dimension = dimension(vectors_config).ok_or_else(|| invalid("one vector compared by its cosine"))?;
         let graphs = hnsw_config.ok_or_else(|| invalid("graphs"))?;
-        if (graphs.m, graphs.payload_m) != (Some(0), Some(16)) {
-            return Err(invalid("graphs of tenants only"));
+        if (graphs.m, graphs.payload_m) != (Some(16), Some(0)) {
+            return Err(invalid("one graph of everything"));
         }
         let rounded = quantization_config.and_then(|config| config.quantization);
         if !matches!(rounded, Some(Quantization::Scalar(scalar)) if scalar.r#type() == q::QuantizationType::Int8) {

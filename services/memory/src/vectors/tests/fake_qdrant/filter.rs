@@ -1,5 +1,7 @@
 //! Which points a filter lets pass, for the conditions that the adapter uses.
 
+use std::collections::HashSet;
+
 use qdrant_client::qdrant::{
     Condition, FieldCondition, Filter, PointId, Range, Value, condition::ConditionOneOf, r#match::MatchValue,
     point_id::PointIdOptions, value::Kind,
@@ -16,9 +18,8 @@ pub(super) fn text(id: Option<&PointId>) -> Result<String, Status> {
     }
 }
 
-/// Checks a filter and gives the ids of all points that pass. Without an organization it is refused.
-pub(super) fn passing(collection: &Collection, filter: Option<&Filter>) -> Result<Vec<String>, Status> {
-    let filter = filter.ok_or_else(|| invalid("no filter"))?;
+/// Checks a filter and gives the ids of all points that pass. One without an organization is refused.
+pub(super) fn passing(collection: &Collection, filter: &Filter) -> Result<Vec<String>, Status> {
     if !filter.should.is_empty() || !filter.must_not.is_empty() || filter.min_should.is_some() {
         return Err(invalid("only conditions that must hold"));
     }
@@ -29,11 +30,20 @@ pub(super) fn passing(collection: &Collection, filter: Option<&Filter>) -> Resul
     if !filter.must.iter().any(names_org) {
         return Err(invalid("no organization"));
     }
+    let (mut named, mut conditions) = (None, Vec::new());
+    for condition in &filter.must {
+        match &condition.condition_one_of {
+            Some(ConditionOneOf::HasId(ids)) if named.is_none() => {
+                named = Some(ids.has_id.iter().map(|id| text(Some(id))).collect::<Result<HashSet<_>, _>>()?);
+            }
+            _ => conditions.push(condition),
+        }
+    }
     let mut found = Vec::new();
-    for (id, point) in &collection.points {
+    for (id, point) in collection.points.iter().filter(|(id, _)| named.as_ref().is_none_or(|ids| ids.contains(*id))) {
         let mut passes = true;
-        for condition in &filter.must {
-            passes &= holds(collection, id, point, condition)?;
+        for condition in &conditions {
+            passes &= holds(collection, point, condition)?;
         }
         if passes {
             found.push(id.clone());
@@ -49,12 +59,8 @@ fn keyword(field: &FieldCondition) -> Option<&str> {
     }
 }
 
-fn holds(collection: &Collection, id: &str, point: &Point, condition: &Condition) -> Result<bool, Status> {
+fn holds(collection: &Collection, point: &Point, condition: &Condition) -> Result<bool, Status> {
     match &condition.condition_one_of {
-        Some(ConditionOneOf::HasId(ids)) => {
-            let ids = ids.has_id.iter().map(|id| text(Some(id))).collect::<Result<Vec<_>, _>>()?;
-            Ok(ids.iter().any(|wanted| wanted == id))
-        }
         Some(ConditionOneOf::Field(field)) => {
             if !collection.fields.contains(&field.key) {
                 return Err(invalid(format!("no field {}", field.key)));
@@ -77,7 +83,7 @@ fn holds(collection: &Collection, id: &str, point: &Point, condition: &Condition
         Some(ConditionOneOf::Filter(Filter { should, must, must_not, min_should: None }))
             if !should.is_empty() && must.is_empty() && must_not.is_empty() =>
         {
-            should.iter().try_fold(false, |any, condition| Ok(holds(collection, id, point, condition)? || any))
+            should.iter().try_fold(false, |any, condition| Ok(holds(collection, point, condition)? || any))
         }
         other => Err(invalid(format!("unknown condition {other:?}"))),
     }
