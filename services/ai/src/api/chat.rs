@@ -49,11 +49,11 @@ pub fn read(
     (mut request, warnings): (ChatRequest, Warnings),
     http: &HttpRequest,
     begun: Instant,
-) -> Result<ChatCall, ApiError> {
+) -> Result<Box<ChatCall>, ApiError> {
     asked::from_headers(http.headers(), &mut request.brainops)?;
     protocol::check_brainops(&request.brainops)?;
     let token = asked::token(http.headers());
-    Ok(ChatCall { caller: Caller::from(who), token, request, warnings, begun })
+    Ok(Box::new(ChatCall { caller: Caller::from(who), token, request, warnings, begun }))
 }
 
 /// Whoever asks for memory needs its scopes; who only names a session gets what the token allows. Members talk for

@@ -56,7 +56,7 @@ pub async fn count_tokens(
     who.require(Scope::AiInvoke)?;
     let parsed = protocol::parse_count_tokens(body.into_inner().0);
     let counted = match parsed.and_then(|parsed| chat::read(&who, parsed, &http, Instant::now())) {
-        Ok(call) => app::count_tokens::count_tokens(&state, call).await,
+        Ok(call) => app::count_tokens::count_tokens(&state, *call).await,
         Err(error) => Err(error),
     };
     Ok(match counted {

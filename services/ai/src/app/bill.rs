@@ -1,6 +1,7 @@
 //! Who pays for a call: exactly once, whatever becomes of it.
 
 use std::{
+    pin::Pin,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -105,7 +106,10 @@ impl Bill {
     }
 
     /// Asks a provider. Leaving meanwhile is not free; leaving after it gave no answer is.
-    pub async fn asking<T>(&self, ask: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    ///
+    /// Takes a future that is pinned elsewhere: one that is passed by value stands twice in the caller's, and a call holds
+    /// all of it as long as the provider thinks.
+    pub async fn asking<T>(&self, ask: Pin<&mut impl Future<Output = Result<T, Failure>>>) -> Result<T, Failure> {
         self.sent.store(true, Ordering::Relaxed);
         let answer = ask.await;
         self.sent.store(answer.is_ok(), Ordering::Relaxed);

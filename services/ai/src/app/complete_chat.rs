@@ -1,6 +1,6 @@
 //! A whole answer at once.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -36,7 +36,7 @@ pub struct Answer {
 }
 
 /// Gets an answer from the cache, from another's identical call, or from a provider. Nothing is charged on any refusal.
-pub async fn complete_chat(state: &AppState, call: ChatCall) -> Result<Answer, ApiError> {
+pub async fn complete_chat(state: &AppState, call: Box<ChatCall>) -> Result<Answer, ApiError> {
     let operation = Operation::Chat(call.request.dialect);
     let answer = answer(state, call).await;
     match &answer {
@@ -46,7 +46,7 @@ pub async fn complete_chat(state: &AppState, call: ChatCall) -> Result<Answer, A
     answer
 }
 
-async fn answer(state: &AppState, mut call: ChatCall) -> Result<Answer, ApiError> {
+async fn answer(state: &AppState, mut call: Box<ChatCall>) -> Result<Answer, ApiError> {
     let admitted = admission::admit(state, &mut call).await?;
     let asked_for_cache = call.request.brainops.cache.is_some();
     let Some(key) = Key::of(call.caller.org, &admitted.model, &mut call.request) else {
@@ -67,7 +67,7 @@ async fn answer(state: &AppState, mut call: ChatCall) -> Result<Answer, ApiError
 }
 
 /// Joins another's identical call, or makes one that others may join.
-async fn share(state: &AppState, call: ChatCall, admitted: Admitted, key: Key) -> Result<Answer, ApiError> {
+async fn share(state: &AppState, call: Box<ChatCall>, admitted: Admitted, key: Key) -> Result<Answer, ApiError> {
     let bill = bill(state, &call, &admitted).await?;
     let headroom = bill.headroom();
     let (call, admitted) = (Arc::new(call), Arc::new(admitted));
@@ -185,7 +185,7 @@ impl Ask for Complete<'_> {
     const OPERATION: &'static str = "chat";
 
     async fn ask(&self, attempt: Attempt<'_>) -> Result<Completion, Failure> {
-        self.bill.asking(self.providers.complete(attempt, self.request)).await
+        self.bill.asking(pin!(self.providers.complete(attempt, self.request))).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! Vectors for texts.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use tokio::time::Instant;
 
@@ -144,6 +146,6 @@ impl Ask for Embed<'_> {
     const OPERATION: &'static str = "embeddings";
 
     async fn ask(&self, attempt: Attempt<'_>) -> Result<Embeddings, Failure> {
-        self.bill.asking(self.providers.embed(attempt, self.request)).await
+        self.bill.asking(pin!(self.providers.embed(attempt, self.request))).await
     }
 }

@@ -1,5 +1,7 @@
 //! An answer as it is made.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::time::Instant;
@@ -38,7 +40,7 @@ pub enum Body {
 }
 
 /// Begins a stream, from the cache or from a provider. Once this has returned, every failure is an event of the stream.
-pub async fn stream_chat(state: &AppState, call: ChatCall) -> Result<Streaming, ApiError> {
+pub async fn stream_chat(state: &AppState, call: Box<ChatCall>) -> Result<Streaming, ApiError> {
     let operation = Operation::Chat(call.request.dialect);
     let stream = begin(state, call).await;
     match &stream {
@@ -48,14 +50,14 @@ pub async fn stream_chat(state: &AppState, call: ChatCall) -> Result<Streaming, 
     stream
 }
 
-async fn begin(state: &AppState, mut call: ChatCall) -> Result<Streaming, ApiError> {
+async fn begin(state: &AppState, mut call: Box<ChatCall>) -> Result<Streaming, ApiError> {
     let admitted = admission::admit(state, &mut call).await?;
     let asked_for_cache = call.request.brainops.cache.is_some();
     let key = Key::of(call.caller.org, &admitted.model, &mut call.request);
     if let Some(kept) = key.as_ref().and_then(|key| state.calls.answers.get(key)) {
         metrics::cache("hit");
         let headroom = take_kept(state, &call, &admitted, &kept).await?;
-        return Ok(replayed(call, &admitted, &kept, headroom));
+        return Ok(replayed(*call, &admitted, &kept, headroom));
     }
     let cache = if key.is_some() { CacheResult::Miss } else { CacheResult::Bypass };
     if asked_for_cache {
@@ -64,15 +66,21 @@ async fn begin(state: &AppState, mut call: ChatCall) -> Result<Streaming, ApiErr
     live(state, call, admitted, cache).await
 }
 
-async fn live(state: &AppState, call: ChatCall, admitted: Admitted, cache: CacheResult) -> Result<Streaming, ApiError> {
-    let ChatCall { caller, request, warnings, begun, .. } = call;
+async fn live(
+    state: &AppState,
+    call: Box<ChatCall>,
+    admitted: Admitted,
+    cache: CacheResult,
+) -> Result<Streaming, ApiError> {
+    let (request, begun) = (&call.request, call.begun);
     let operation = Operation::Chat(request.dialect);
-    let estimate = admission::estimate(state, &admitted, &request);
-    let reservation = admission::reserve(state, &caller, (admitted.id, &admitted.model), operation, estimate).await?;
+    let estimate = admission::estimate(state, &admitted, request);
+    let of = (admitted.id, &*admitted.model);
+    let reservation = admission::reserve(state, &call.caller, of, operation, estimate).await?;
     let mut bill = Bill::new(reservation, operation, &admitted.model, admitted.size.likely, begun)
         .in_session(request.brainops.session_id.clone(), admitted.turn.clone())
         .streamed();
-    let ask = Stream { providers: &state.providers, request: &request, bill: &bill };
+    let ask = Stream { providers: &state.providers, request, bill: &bill };
     let Routed { answer: (first, source), route, attempts, away, lease, span } =
         match state.calls.router.run(&admitted.model, Mode::Stream, &ask).await {
             Ok(routed) => routed,
@@ -83,12 +91,12 @@ async fn live(state: &AppState, call: ChatCall, admitted: Admitted, cache: Cache
         };
     bill.answered_by(&route, attempts);
     let warnings = match &first {
-        ChatEvent::Started { warnings: more, .. } => all(warnings, more),
-        _ => warnings,
+        ChatEvent::Started { warnings: more, .. } => all(call.warnings.clone(), more),
+        _ => call.warnings.clone(),
     };
     let (provider, upstream_model) = (route.provider.name.clone(), route.upstream_model.clone());
     let headroom = bill.headroom();
-    let encoder = protocol::encoder(&request, admitted.envelope(&request));
+    let encoder = protocol::encoder(request, admitted.envelope(request));
     let parts = Parts { first, source, encoder, bill, lease, route, span, permit: admitted.permit };
     let mut body = Box::new(LiveAnswer::new(state, parts));
     let asked = Instant::now();
@@ -140,6 +148,6 @@ impl Ask for Stream<'_> {
             let first = stream.next().await.unwrap_or_else(|| Err(Failure::new(Kind::Cut)))?;
             Ok((first, stream))
         };
-        self.bill.asking(asking).await
+        self.bill.asking(pin!(asking)).await
     }
 }
