@@ -111,6 +111,10 @@ def main(url, directory):
     key = client.post("/v1/auth/api-keys", {"name": "bench", "scopes": ["memory:read", "memory:write"]})["key"]
     client.headers["authorization"] = "Bearer " + key
 
+    # The model is loaded after the system is up.
+    while not client.post("/v1/memory/search", {"query": "anything", "scope": {"user": "me"}})["semantic"]:
+        time.sleep(0.1)
+
     rows, times, conversations, turns = [], [], {}, 0
     digest = hashlib.sha256()
     stored_in = embedded_in = 0.0

@@ -319,6 +319,9 @@ def with_bundled_model(brainops, models, work):
         token = system.person("bench")
         texts = Texts(SEED)
         memories = list(itertools.islice(new_texts(texts, set()), 1_000))
+        # The model is loaded after the system is up.
+        client, anything = Client(system.memory, token), {"query": "anything", "scope": {"organization": True}}
+        until("the model answers", lambda: client.json("/v1/memory/search", anything)["semantic"], 120)
         stored = store(system, token, memories)
         print(f"  bundled model, 1000 memories: {stored}", flush=True)
         return {"stored": stored, "hybrid": searched(system.memory, token, texts, memories, 1, True)}
