@@ -141,11 +141,9 @@ impl Follower {
         };
         let Some(dimension) = dimension else { return Ok(()) };
         let now = self.state.clock.now();
-        self.state
-            .db
-            .system("vector index")
-            .tx_retrying(move |conn| Ok::<_, db::Error>(spaces::prepare(conn, &name, dimension, now)?))
-            .await?;
+        let system = self.state.db.system("vector index");
+        system.tx_retrying(move |conn| Ok::<_, db::Error>(spaces::prepare(conn, &name, dimension, now)?)).await?;
+        system.tx_retrying(|conn| Ok::<_, db::Error>(spaces::queue(conn)?)).await?;
         self.prepared = true;
         self.state.signals.texts.notify_one();
         Ok(())

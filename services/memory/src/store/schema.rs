@@ -181,6 +181,7 @@ diesel::table! {
         state -> Text,
         created_at -> Timestamptz,
         activated_at -> Nullable<Timestamptz>,
+        queued -> Bool,
     }
 }
 

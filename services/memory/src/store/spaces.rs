@@ -43,9 +43,18 @@ pub fn live(conn: &mut PgConnection) -> QueryResult<Vec<(EmbeddingModel, SpaceSt
 }
 
 /// Makes sure that a model is active, or else being prepared; any other one that was being prepared is given up.
+///
+/// Every entry that is stored after this was committed is queued for the model; [`queue`] is for those before.
 pub fn prepare(conn: &mut PgConnection, model: &str, dimension: NonZeroUsize, now: DateTime<Utc>) -> QueryResult<()> {
-    let live = live(conn)?;
     let is_this = |known: &EmbeddingModel| known.name == model && known.space.dimension == dimension;
+    if live(conn)?.iter().any(|(known, _)| is_this(known)) {
+        return Ok(());
+    }
+    // Whoever stores entries reads this table in the same statement, and so holds a lock on it until the entries can be
+    // seen. Nobody who has not seen the model can still be at work when this one is had, and be missed by `queue`.
+    sql_query("SET LOCAL lock_timeout = '5s'").execute(conn)?;
+    sql_query("LOCK TABLE spaces IN ACCESS EXCLUSIVE MODE").execute(conn)?;
+    let live = live(conn)?;
     let dimension = i32::try_from(dimension.get()).unwrap_or(i32::MAX);
     if live.iter().any(|(known, state)| *state == SpaceState::Building && !is_this(known)) {
         let building = spaces::table.filter(spaces::state.eq(SpaceState::Building.as_str()));
@@ -63,20 +72,26 @@ pub fn prepare(conn: &mut PgConnection, model: &str, dimension: NonZeroUsize, no
             spaces::state.eq(state.as_str()),
             spaces::created_at.eq(now),
             spaces::activated_at.eq(first.then_some(now)),
+            spaces::queued.eq(false),
         ))
         .on_conflict((spaces::model, spaces::dimension))
         .do_update()
-        .set((spaces::state.eq(state.as_str()), spaces::activated_at.eq(first.then_some(now))))
-        .execute(conn)?;
-    fill(conn)
+        .set((
+            spaces::state.eq(state.as_str()),
+            spaces::activated_at.eq(first.then_some(now)),
+            spaces::queued.eq(false),
+        ))
+        .execute(conn)
+        .map(drop)
 }
 
-/// Queues every entry that lacks a vector of a model in use.
-fn fill(conn: &mut PgConnection) -> QueryResult<()> {
+/// Queues every entry that lacks a vector of a model in use, for models of which that was not done yet.
+pub fn queue(conn: &mut PgConnection) -> QueryResult<()> {
     sql_query(
-        "INSERT INTO embedding_jobs (space_id, entry_id, org_id) \
-         SELECT s.id, e.id, e.org_id FROM entries e CROSS JOIN spaces s \
-         WHERE s.state <> 'retired' AND e.gone_at IS NULL AND NOT EXISTS \
+        "WITH fresh AS (UPDATE spaces SET queued = true WHERE NOT queued AND state <> 'retired' RETURNING id) \
+         INSERT INTO embedding_jobs (space_id, entry_id, org_id) \
+         SELECT s.id, e.id, e.org_id FROM entries e CROSS JOIN fresh s \
+         WHERE e.gone_at IS NULL AND NOT EXISTS \
              (SELECT FROM vectors v WHERE v.space_id = s.id AND v.entry_id = e.id AND v.revision = e.revision) \
          ON CONFLICT DO NOTHING",
     )
@@ -84,11 +99,11 @@ fn fill(conn: &mut PgConnection) -> QueryResult<()> {
     .map(drop)
 }
 
-/// Whether no text waits for a vector of this model.
+/// Whether no text waits for a vector of this model, or to be queued for one.
 pub fn is_complete(conn: &mut PgConnection, space: Space) -> QueryResult<bool> {
-    let waiting: Waiting = sql_query("SELECT EXISTS (SELECT FROM embedding_jobs WHERE space_id = $1) AS waiting")
-        .bind::<sql_types::Integer, _>(space.id)
-        .get_result(conn)?;
+    let sql = "SELECT NOT queued OR EXISTS (SELECT FROM embedding_jobs WHERE space_id = $1) AS waiting \
+               FROM spaces WHERE id = $1";
+    let waiting: Waiting = sql_query(sql).bind::<sql_types::Integer, _>(space.id).get_result(conn)?;
     Ok(!waiting.waiting)
 }
 

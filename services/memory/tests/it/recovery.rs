@@ -1,9 +1,11 @@
 //! The index is lost, damaged or of another model, and everything is found again.
 
 use contracts::Role;
+use db::diesel::{QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types};
 use memory::Memory;
 use serde_json::json;
-use testkit::{Actor, TestApp};
+use testkit::{Actor, TestApp, providers::Reply};
+use tokio::sync::oneshot;
 
 use crate::support::{Stage, eventually};
 
@@ -69,8 +71,62 @@ async fn another_model_takes_over_when_everything_is_embedded_with_it() {
     stage.embedded(&ada, &["Fact number 7"]).await;
 }
 
+/// Its transaction does not know the other model yet, and whoever prepares that model cannot see the text yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_while_the_model_changes_is_not_forgotten() {
+    let mut stage = Stage::start().await;
+    let ada = Actor::new(Role::Member);
+    stage.remember(&ada, "Lives in Lisbon", &json!({})).await;
+    stage.embedded(&ada, &["Lives in Lisbon"]).await;
+    stage.embeddings.always(Reply::status(503));
+    restart(&mut stage, &[("BRAINOPS_EMBEDDINGS_MODEL", "text-embedding-3-large")]).await;
+    let ((locked, is_locked), (release, released)) = (oneshot::channel(), std::sync::mpsc::channel::<()>());
+    let hold = stage.app.db.admin(move |conn| {
+        conn.batch_execute("BEGIN; LOCK TABLE memory.outbox_events IN EXCLUSIVE MODE").unwrap();
+        locked.send(()).unwrap();
+        released.recv().unwrap();
+        conn.batch_execute("COMMIT").unwrap();
+    });
+    let remember = async {
+        is_locked.await.unwrap();
+        stage.remember(&ada, "Has a dog", &json!({})).await
+    };
+    let change = async {
+        let waits = |table, mode| {
+            count(
+                &stage.app,
+                format!(
+                    "SELECT count(*) AS count FROM pg_locks WHERE NOT granted AND relation = '{table}'::regclass AND mode = '{mode}'"
+                ),
+            )
+        };
+        eventually("the text is stored, but for its event", async || {
+            waits("memory.outbox_events", "RowExclusiveLock").await > 0
+        })
+        .await;
+        stage.embeddings.always(Reply::echo());
+        eventually("the other model is known, or waits to be", async || {
+            let known = "SELECT count(*) AS count FROM memory.spaces WHERE model = 'text-embedding-3-large'".to_owned();
+            waits("memory.spaces", "AccessExclusiveLock").await > 0 || count(&stage.app, known).await > 0
+        })
+        .await;
+        release.send(()).unwrap();
+    };
+    tokio::join!(hold, remember, change);
+    eventually("the other model takes over", async || active(&stage.app).await == "text-embedding-3-large").await;
+    stage.embedded(&ada, &["Lives in Lisbon", "Has a dog"]).await;
+}
+
+async fn count(app: &TestApp<Memory>, sql: String) -> i64 {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::BigInt)]
+        count: i64,
+    }
+    app.db.admin(move |conn| sql_query(sql).get_result::<Row>(conn).unwrap().count).await
+}
+
 async fn active(app: &TestApp<Memory>) -> String {
-    use db::diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types};
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = sql_types::Text)]
