@@ -21,6 +21,7 @@ mod start;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+mod version;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ConfigErrors, Env, Environment, Settings};
@@ -32,6 +33,7 @@ pub use secret::Secret;
 pub use service::{Boot, Core, HealthCheck, Ports, Routes, Running, Service, Task};
 pub use start::{Started, start};
 pub use tokio_util::sync::CancellationToken;
+pub use version::{ExpectedVersion, VersionMismatch};
 
 pub use auth::{Principal, ServicePrincipal, Verifier};
 pub use http::{Coded, ErrorCode, FieldError, HttpOptions, Problem};

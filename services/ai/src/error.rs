@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contracts::{CompletionId, ModelId, ProviderId, QuotaId};
-use kit::{Coded, ErrorCode, FieldError, http::codes};
+use kit::{Coded, ErrorCode, FieldError, VersionMismatch, http::codes};
 
 use crate::domain::{access::Refused, provider::KeyWouldMove};
 
@@ -75,8 +75,8 @@ pub enum Error {
     KeyWouldMove(#[from] KeyWouldMove),
     #[error("{} fields are not acceptable", .0.len())]
     Fields(Vec<FieldError>),
-    #[error("it is at version {current}")]
-    VersionMismatch { current: i64 },
+    #[error(transparent)]
+    VersionMismatch(#[from] VersionMismatch),
     #[error("a key could not be sealed or opened")]
     Seal(#[from] kit::seal::SealError),
     #[error("the database failed")]
@@ -99,7 +99,7 @@ impl Coded for Error {
             Self::BuiltIn => &BUILT_IN,
             Self::LimitReached { .. } => &LIMIT_REACHED,
             Self::KeyWouldMove(_) | Self::Fields(_) => &codes::VALIDATION_FAILED,
-            Self::VersionMismatch { .. } => &codes::PRECONDITION_FAILED,
+            Self::VersionMismatch(_) => &codes::PRECONDITION_FAILED,
             Self::Seal(_) => &codes::INTERNAL_ERROR,
             Self::Db(e) => e.code(),
         }
@@ -112,9 +112,7 @@ impl Coded for Error {
                 Some("One with the same subject, model, window and metric exists: change its limit instead.".to_owned())
             }
             Self::LimitReached { limit } => Some(format!("There are {limit} already, and no more may be made.")),
-            Self::VersionMismatch { current } => {
-                Some(format!("The current version is {current}; read it and try again."))
-            }
+            Self::VersionMismatch(mismatch) => Some(mismatch.to_string()),
             Self::Db(e) => e.detail(),
             _ => None,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use contracts::{ApiKeyId, OrgId, Role, SessionId, UserId};
-use kit::{Coded, ErrorCode, FieldError, http::codes};
+use kit::{Coded, ErrorCode, FieldError, VersionMismatch, http::codes};
 
 use crate::{
     domain::{
@@ -68,8 +68,8 @@ pub enum Error {
     NotFresh(#[from] NotFresh),
     #[error("a {role} may not {action}")]
     RoleInsufficient { role: Role, action: &'static str },
-    #[error("the resource is at version {current}")]
-    VersionMismatch { current: i64 },
+    #[error(transparent)]
+    VersionMismatch(#[from] VersionMismatch),
     #[error("no signing key is loaded")]
     NoSigningKey,
     #[error("a password could not be hashed")]
@@ -140,7 +140,7 @@ impl Coded for Error {
             Self::BadExpiry(_) => &codes::VALIDATION_FAILED,
             Self::NotFresh(_) => &REAUTHENTICATION_REQUIRED,
             Self::RoleInsufficient { .. } => &ROLE_INSUFFICIENT,
-            Self::VersionMismatch { .. } => &codes::PRECONDITION_FAILED,
+            Self::VersionMismatch(_) => &codes::PRECONDITION_FAILED,
             Self::NoSigningKey => &codes::UNAVAILABLE,
             Self::Hashing(HashingError::Busy) => &PASSWORD_CHECK_BUSY,
             Self::Hashing(_) | Self::Sealing(_) | Self::Signing(_) => &codes::INTERNAL_ERROR,
@@ -156,9 +156,7 @@ impl Coded for Error {
             Self::TooManyApiKeys => Some(format!("At most {MAX_ACTIVE} keys may work; revoke one first.")),
             Self::NotFresh(_) => Some("Sign in again, and repeat this within ten minutes.".to_owned()),
             Self::RoleInsufficient { .. } => Some(self.to_string()),
-            Self::VersionMismatch { current } => {
-                Some(format!("The current version is {current}; read it and try again."))
-            }
+            Self::VersionMismatch(mismatch) => Some(mismatch.to_string()),
             Self::Db(error) => error.detail(),
             _ => None,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::{CollectionId, DocumentId, ExtractionId, MemoryId, MemorySessionId};
 use events::Failure;
-use kit::{Coded, ErrorCode, FieldError, http::codes};
+use kit::{Coded, ErrorCode, FieldError, VersionMismatch, http::codes};
 
 use crate::{
     documents,
@@ -67,8 +67,8 @@ pub enum Error {
     Refused(#[from] Refused),
     #[error("{} fields are not acceptable", .0.len())]
     Fields(Vec<FieldError>),
-    #[error("it is at version {current}")]
-    VersionMismatch { current: i64 },
+    #[error(transparent)]
+    VersionMismatch(#[from] VersionMismatch),
     #[error("the database failed")]
     Db(#[from] db::Error),
 }
@@ -114,7 +114,7 @@ impl Coded for Error {
             Self::Refused(Refused::Scope(_)) => &codes::INSUFFICIENT_SCOPE,
             Self::Refused(Refused::Subject) => &NOT_YOURS,
             Self::Fields(_) => &codes::VALIDATION_FAILED,
-            Self::VersionMismatch { .. } => &codes::PRECONDITION_FAILED,
+            Self::VersionMismatch(_) => &codes::PRECONDITION_FAILED,
             Self::Db(e) => e.code(),
         }
     }
@@ -142,9 +142,7 @@ impl Coded for Error {
             Self::ForgetUnscoped => Some(
                 "Give at least one of user, agent, session_id, project_id, tags, metadata, occurred_from and occurred_to.".to_owned(),
             ),
-            Self::VersionMismatch { current } => {
-                Some(format!("The current version is {current}; read it and try again."))
-            }
+            Self::VersionMismatch(mismatch) => Some(mismatch.to_string()),
             Self::Db(e) => e.detail(),
             _ => None,
         }

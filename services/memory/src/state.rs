@@ -12,9 +12,10 @@ use tokio::sync::Notify;
 
 use crate::{
     clients::{
-        embeddings::{EmbedError, Embeddings},
+        embeddings::{self, Embeddings},
         language_model::LanguageModel,
         reranker::Reranker,
+        server::CallError,
     },
     domain::space::EmbeddingModel,
     lexicons::Lexicons,
@@ -70,7 +71,7 @@ impl Embedding {
     ///
     /// # Errors
     /// As the client's, within the deadline for questions.
-    pub async fn question(&self, model: &EmbeddingModel, text: &str) -> Result<Vec<f32>, EmbedError> {
+    pub async fn question(&self, model: &EmbeddingModel, text: &str) -> Result<Vec<f32>, CallError> {
         let key = (model.space.id, text.to_owned());
         if let Some(known) = self.questions.get(&key) {
             return Ok(known.to_vec());
@@ -78,7 +79,8 @@ impl Embedding {
         let texts = [text.to_owned()];
         let mut vectors = self.client.embed(&model.name, &texts, self.question_deadline).await?;
         let vector = vectors.pop().filter(|vector| vector.len() == model.space.dimension.get());
-        let vector = vector.ok_or(EmbedError::Malformed("a vector of another length than the model's"))?;
+        let vector =
+            vector.ok_or(CallError::Malformed(embeddings::SERVER, "a vector of another length than the model's"))?;
         self.questions.insert(key, vector.as_slice().into());
         Ok(vector)
     }

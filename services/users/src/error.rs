@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::OrgId;
 use events::Failure;
-use kit::{Coded, ErrorCode, FieldError};
+use kit::{Coded, ErrorCode, FieldError, VersionMismatch};
 
 use crate::domain::access::Refused;
 
@@ -16,8 +16,8 @@ pub enum Error {
     Refused(#[from] Refused),
     #[error("the slug belongs to another organization")]
     SlugTaken,
-    #[error("the profile is at version {current}")]
-    VersionMismatch { current: i64 },
+    #[error(transparent)]
+    VersionMismatch(#[from] VersionMismatch),
     #[error("preferences of {bytes} bytes")]
     PreferencesTooLarge { bytes: usize, max: usize },
     #[error("the profile is not made yet and auth did not say what to make it of")]
@@ -45,7 +45,7 @@ impl Coded for Error {
             Self::OrganizationNotFound(_) => &ORGANIZATION_NOT_FOUND,
             Self::Refused(_) => &ROLE_INSUFFICIENT,
             Self::SlugTaken => &SLUG_TAKEN,
-            Self::VersionMismatch { .. } => &kit::http::codes::PRECONDITION_FAILED,
+            Self::VersionMismatch(_) => &kit::http::codes::PRECONDITION_FAILED,
             Self::PreferencesTooLarge { .. } => &PREFERENCES_TOO_LARGE,
             Self::ProfileNotReady | Self::Auth(_) => &PROFILE_NOT_READY,
             Self::Db(e) => e.code(),
@@ -55,9 +55,7 @@ impl Coded for Error {
     fn detail(&self) -> Option<String> {
         match self {
             Self::Refused(refused) => Some(refused.to_string()),
-            Self::VersionMismatch { current } => {
-                Some(format!("The current version is {current}; read it and try again."))
-            }
+            Self::VersionMismatch(mismatch) => Some(mismatch.to_string()),
             Self::PreferencesTooLarge { bytes, max } => {
                 Some(format!("Merged they would take {bytes} bytes; {max} is the limit."))
             }

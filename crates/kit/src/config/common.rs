@@ -171,7 +171,8 @@ impl Settings for TelemetrySettings {
             log: env.or(
                 "BRAINOPS_LOG",
                 "Which log lines are written: a level, or levels by module such as `info,auth=debug`.",
-                // actix's own server tells of its threads at every start and stop, llama.cpp of every part of a model, Qdrant's engine of flags that it has no use for here.
+                // actix's own server tells of its threads at every start and stop, llama.cpp of every part of a model,
+                // Qdrant's engine of flags that it has no use for here.
                 "info,actix_server=warn,llama-cpp-2=error,llama_cpp_2=error,qdrant_edge=error",
             ),
             otlp_endpoint: env.optional(

@@ -8,6 +8,7 @@ use actix_web::{
 };
 
 use super::{Problem, codes};
+use crate::ExpectedVersion;
 
 /// The `ETag` header of a version, for `HttpResponse::insert_header`.
 pub fn etag(version: i64) -> (HeaderName, HeaderValue) {
@@ -20,24 +21,15 @@ pub fn etag(version: i64) -> (HeaderName, HeaderValue) {
 ///
 /// Absent and `*` mean any version. One strong tag is taken; lists are a 400 (no client of ours needs one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IfMatch(Option<i64>);
+pub struct IfMatch(ExpectedVersion);
 
 impl IfMatch {
     /// No stored version is negative, so a tag that is not one of ours never matches.
     const FOREIGN: i64 = -1;
 
-    /// The version to change, or `None` for any. Give it to the query: `WHERE version = $1`.
-    pub fn version(self) -> Option<i64> {
+    /// The version to change.
+    pub fn version(self) -> ExpectedVersion {
         self.0
-    }
-
-    /// 412 when the stored version is another one.
-    pub fn check(self, stored: i64) -> Result<(), Problem> {
-        match self.0 {
-            Some(wanted) if wanted != stored => Err(Problem::new(&codes::PRECONDITION_FAILED)
-                .detail("If-Match names another version than the stored one: read it again, then decide")),
-            _ => Ok(()),
-        }
     }
 
     fn read(req: &HttpRequest) -> Result<Self, Problem> {
@@ -45,16 +37,20 @@ impl IfMatch {
             || Problem::new(&codes::BAD_REQUEST).detail("If-Match must be * or one entity tag such as \"3\"");
         let mut values = req.headers().get_all(header::IF_MATCH);
         let (Some(value), None) = (values.next(), values.next()) else {
-            return if req.headers().contains_key(header::IF_MATCH) { Err(malformed()) } else { Ok(Self(None)) };
+            return if req.headers().contains_key(header::IF_MATCH) {
+                Err(malformed())
+            } else {
+                Ok(Self(ExpectedVersion::ANY))
+            };
         };
         let text = value.to_str().map_err(|_| malformed())?.trim();
         if text == "*" {
-            return Ok(Self(None));
+            return Ok(Self(ExpectedVersion::ANY));
         }
         let tag: EntityTag = text.parse().map_err(|_| malformed())?;
         // If-Match compares strongly: a weak tag matches nothing.
         let version = if tag.weak { None } else { tag.tag().parse().ok().filter(|version| *version >= 0) };
-        Ok(Self(Some(version.unwrap_or(Self::FOREIGN))))
+        Ok(Self(ExpectedVersion::exactly(version.unwrap_or(Self::FOREIGN))))
     }
 }
 
@@ -72,6 +68,7 @@ mod tests {
     use actix_web::test::TestRequest;
 
     use super::*;
+    use crate::VersionMismatch;
 
     fn read(value: &str) -> Result<IfMatch, Problem> {
         IfMatch::read(&TestRequest::default().insert_header((header::IF_MATCH, value)).to_http_request())
@@ -82,21 +79,23 @@ mod tests {
         let (name, value) = etag(3);
         assert_eq!((name.as_str(), value.to_str().unwrap()), ("etag", "\"3\""));
         let wanted = read("\"3\"").unwrap();
-        assert_eq!(wanted.version(), Some(3));
-        assert!(wanted.check(3).is_ok());
-        assert_eq!(wanted.check(4).unwrap_err().code().status, 412);
+        assert_eq!(wanted.version(), ExpectedVersion::exactly(3));
+        assert_eq!(wanted.version().check(3), Ok(()));
+        assert_eq!(wanted.version().check(4), Err(VersionMismatch { current: 4 }));
     }
 
     #[test]
     fn absent_and_star_match_any_version() {
-        assert_eq!(IfMatch::read(&TestRequest::default().to_http_request()).unwrap().version(), None);
-        assert!(read("*").unwrap().check(9).is_ok());
+        let absent = IfMatch::read(&TestRequest::default().to_http_request()).unwrap();
+        for any in [absent, read("*").unwrap()] {
+            assert_eq!(any.version().check(9), Ok(()));
+        }
     }
 
     #[test]
     fn foreign_weak_and_negative_tags_match_nothing() {
         for value in ["\"abc\"", "W/\"3\"", "\"-1\"", "\"\"", "\"99999999999999999999\""] {
-            assert_eq!(read(value).unwrap().check(3).unwrap_err().code().status, 412, "{value}");
+            assert!(read(value).unwrap().version().check(3).is_err(), "{value}");
         }
     }
 

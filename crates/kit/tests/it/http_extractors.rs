@@ -2,7 +2,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use contracts::OrgId;
 use kit::Problem;
-use kit::http::{IdempotencyKey, IfMatch, Page, Patch, PathId, ValidJson, ValidQuery, body_hash, etag};
+use kit::http::{IdempotencyKey, IfMatch, Page, Patch, PathId, ValidJson, ValidQuery, body_hash, codes, etag};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use validator::Validate;
@@ -46,7 +46,10 @@ async fn change(
     wanted: IfMatch,
     ValidJson(body): ValidJson<ChangeThing>,
 ) -> Result<HttpResponse, Problem> {
-    wanted.check(3)?;
+    wanted
+        .version()
+        .check(3)
+        .map_err(|mismatch| Problem::new(&codes::PRECONDITION_FAILED).detail(mismatch.to_string()))?;
     let state = match body.note {
         Patch::Absent => "absent".to_owned(),
         Patch::Null => "null".to_owned(),

@@ -1,7 +1,7 @@
 //! An admin deletes a model. Doing it again is no mistake.
 
 use contracts::ModelId;
-use kit::Principal;
+use kit::{ExpectedVersion, Principal};
 use serde_json::json;
 
 use super::{change::Change, update_model::realm};
@@ -20,7 +20,7 @@ pub async fn delete_model(
     state: &AppState,
     who: &Principal,
     id: ModelId,
-    expected_version: Option<i64>,
+    expected: ExpectedVersion,
 ) -> Result<(), Error> {
     let org = who.org;
     // What is nowhere to be seen may have been the organization's own.
@@ -36,9 +36,7 @@ pub async fn delete_model(
                     if realm == Realm::Global && came_with_us { Error::BuiltIn } else { Error::ModelNotFound(id) };
                 return if was_there { Ok(()) } else { Err(never) };
             };
-            if expected_version.is_some_and(|expected| expected != model.version) {
-                return Err(Error::VersionMismatch { current: model.version });
-            }
+            expected.check(model.version)?;
             models::delete(conn, id)?;
             tombstones::insert(conn, owner, id.uuid(), change.at())?;
             let model = model::ModelRecord { version: model.version + 1, ..model };

@@ -1,7 +1,7 @@
 //! An admin deletes a provider that no model has a route to. Doing it again is no mistake.
 
 use contracts::ProviderId;
-use kit::Principal;
+use kit::{ExpectedVersion, Principal};
 use serde_json::json;
 
 use super::{
@@ -22,7 +22,7 @@ pub async fn delete_provider(
     state: &AppState,
     who: &Principal,
     id: ProviderId,
-    expected_version: Option<i64>,
+    expected: ExpectedVersion,
 ) -> Result<(), Error> {
     let known = match get_provider(state, who, id).await {
         Err(Error::ProviderNotFound(_)) => return gone(state, who, id).await,
@@ -37,9 +37,7 @@ pub async fn delete_provider(
         .scope(state)
         .tx(move |conn| {
             let Some(provider) = providers::lock(conn, owner, id)? else { return Ok(()) };
-            if expected_version.is_some_and(|expected| expected != provider.version) {
-                return Err(Error::VersionMismatch { current: provider.version });
-            }
+            expected.check(provider.version)?;
             providers::delete(conn, id)?;
             tombstones::insert(conn, owner, id.uuid(), change.at())?;
             let details = json!({"name": provider.name});

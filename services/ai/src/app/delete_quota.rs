@@ -1,7 +1,7 @@
 //! An admin deletes a quota. Doing it again is no mistake.
 
 use contracts::QuotaId;
-use kit::Principal;
+use kit::{ExpectedVersion, Principal};
 use serde_json::json;
 
 use super::{change::Change, update_quota::owner};
@@ -17,7 +17,7 @@ pub async fn delete_quota(
     state: &AppState,
     who: &Principal,
     id: QuotaId,
-    expected_version: Option<i64>,
+    expected: ExpectedVersion,
 ) -> Result<(), Error> {
     let org = who.org;
     let found = owner(state, org, id).await?;
@@ -30,9 +30,7 @@ pub async fn delete_quota(
             let Some(quota) = quotas::lock(conn, owner, id)? else {
                 return if tombstones::exists(conn, org, id.uuid())? { Ok(()) } else { Err(Error::QuotaNotFound(id)) };
             };
-            if expected_version.is_some_and(|expected| expected != quota.version) {
-                return Err(Error::VersionMismatch { current: quota.version });
-            }
+            expected.check(quota.version)?;
             quotas::delete(conn, id)?;
             leases::delete_windows(conn, id)?;
             tombstones::insert(conn, owner, id.uuid(), change.at())?;

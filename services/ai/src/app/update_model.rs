@@ -2,7 +2,7 @@
 //! installation is kept as changed from then on; deleting it brings the original back.
 
 use contracts::{ModelId, OrgId};
-use kit::Principal;
+use kit::{ExpectedVersion, Principal};
 use serde_json::json;
 
 use super::{change::Change, model_routes};
@@ -17,13 +17,13 @@ use crate::{
     store::models,
 };
 
-/// `edit` changes everything but the routes; those are replaced as a whole when there are any. `expected_version` is the
+/// `edit` changes everything but the routes; those are replaced as a whole when there are any. `expected` is the
 /// `If-Match` of the caller.
 pub async fn update_model(
     state: &AppState,
     who: &Principal,
     id: ModelId,
-    expected_version: Option<i64>,
+    expected: ExpectedVersion,
     edit: impl FnOnce(Definition) -> Definition + Send + 'static,
     routes: Option<Vec<RouteSpec>>,
 ) -> Result<ModelRecord, Error> {
@@ -38,9 +38,7 @@ pub async fn update_model(
             let is_stored = stored.is_some();
             let original = || catalog.built_in(id).filter(|_| owner.is_none());
             let model = stored.or_else(original).ok_or(Error::ModelNotFound(id))?;
-            if expected_version.is_some_and(|expected| expected != model.version) {
-                return Err(Error::VersionMismatch { current: model.version });
-            }
+            expected.check(model.version)?;
             let rerouted = routes.is_some();
             let definition = edit(model.definition.clone());
             let definition = model_routes::put(conn, &*change.ids, catalog.installation(), owner, definition, routes)?;

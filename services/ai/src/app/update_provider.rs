@@ -1,7 +1,7 @@
 //! An admin changes a provider: its name, its address, its key.
 
 use contracts::ProviderId;
-use kit::{Principal, Secret};
+use kit::{ExpectedVersion, Principal, Secret};
 use serde_json::json;
 use url::Url;
 
@@ -30,12 +30,12 @@ pub struct ProviderChange {
 }
 
 /// Models with routes to the provider get their next version: what a call of them does has changed, and every replica
-/// learns of it by their events. `expected_version` is the `If-Match` of the caller.
+/// learns of it by their events. `expected` is the `If-Match` of the caller.
 pub async fn update_provider(
     state: &AppState,
     who: &Principal,
     id: ProviderId,
-    expected_version: Option<i64>,
+    expected: ExpectedVersion,
     asked: ProviderChange,
 ) -> Result<ProviderRecord, Error> {
     let known = get_provider(state, who, id).await?;
@@ -54,9 +54,7 @@ pub async fn update_provider(
         .scope(state)
         .tx::<_, Error, _>(move |conn| {
             let provider = providers::lock(conn, owner, id)?.ok_or(Error::ProviderNotFound(id))?;
-            if expected_version.is_some_and(|expected| expected != provider.version) {
-                return Err(Error::VersionMismatch { current: provider.version });
-            }
+            expected.check(provider.version)?;
             let key = match &edit.key {
                 KeyEdit::Keep => "kept",
                 KeyEdit::Remove => "removed",

@@ -1,7 +1,7 @@
 //! An admin changes a quota. Calls that were admitted under the old limit go on.
 
 use contracts::{OrgId, QuotaId};
-use kit::Principal;
+use kit::{ExpectedVersion, Principal};
 use serde_json::json;
 
 use super::change::Change;
@@ -15,12 +15,12 @@ use crate::{
     store::quotas,
 };
 
-/// `expected_version` is the `If-Match` of the caller.
+/// `expected` is the `If-Match` of the caller.
 pub async fn update_quota(
     state: &AppState,
     who: &Principal,
     id: QuotaId,
-    expected_version: Option<i64>,
+    expected: ExpectedVersion,
     edit: QuotaEdit,
 ) -> Result<Quota, Error> {
     let owner = owner(state, who.org, id).await?.ok_or(Error::QuotaNotFound(id))?;
@@ -29,9 +29,7 @@ pub async fn update_quota(
         .scope(state)
         .tx::<_, Error, _>(move |conn| {
             let stored = quotas::lock(conn, owner, id)?.ok_or(Error::QuotaNotFound(id))?;
-            if expected_version.is_some_and(|expected| expected != stored.version) {
-                return Err(Error::VersionMismatch { current: stored.version });
-            }
+            expected.check(stored.version)?;
             let before = json!({"limit": stored.limit, "enabled": stored.enabled});
             let (quota, changed) = stored.edit(edit, change.at());
             if changed {

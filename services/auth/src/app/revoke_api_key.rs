@@ -4,7 +4,7 @@ use std::iter;
 
 use contracts::ApiKeyId;
 use db::diesel::PgConnection;
-use kit::Principal;
+use kit::{ExpectedVersion, Principal};
 
 use super::api_keys::{By, hold, revoke};
 use crate::{
@@ -21,7 +21,7 @@ pub async fn revoke_api_key(
     state: &AppState,
     who: &Principal,
     id: ApiKeyId,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
     device: Device,
 ) -> Result<(), Error> {
     let origin = who.origin(&*state.clock);
@@ -30,15 +30,15 @@ pub async fn revoke_api_key(
         api_keys::hold_making(conn, caller.org)?;
         let key = hold::<RevokeKey>(conn, &caller, id)?.key;
         // Whoever repeats it names the version before, and has what they want.
-        if key.revoked.is_none() && expected.is_some_and(|expected| expected != key.version) {
-            return Err(Error::VersionMismatch { current: key.version });
+        if key.revoked.is_none() {
+            expected.check(key.version)?;
         }
         let made = api_keys::lock_active_made_by(conn, id, at)?;
         let mut ended = Vec::new();
         for key in iter::once(key).chain(made) {
             ended.extend(revoke(conn, &inner, &origin, key, Reason::Revoked, &by)?);
         }
-        Ok(ended)
+        Ok::<_, Error>(ended)
     };
     let ended = state.db.tenant(who.org).as_user(who.user).tx(ending).await?;
     state.deny_api_keys(&ended, at);

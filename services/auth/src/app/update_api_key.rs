@@ -2,7 +2,7 @@
 
 use contracts::{ApiKeyId, Origin};
 use db::diesel::PgConnection;
-use kit::Principal;
+use kit::{ExpectedVersion, Principal};
 use serde_json::json;
 
 use super::api_keys::{By, authority, described, fresh, hold, tell, within};
@@ -23,7 +23,7 @@ pub async fn update_api_key(
     who: &Principal,
     id: ApiKeyId,
     edit: KeyEdit,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
     device: Device,
 ) -> Result<ApiKey, Error> {
     let origin = who.origin(&*state.clock);
@@ -41,13 +41,11 @@ fn change(
     who: &Principal,
     id: ApiKeyId,
     edit: KeyEdit,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
     by: &By,
 ) -> Result<ApiKey, Error> {
     let before = hold::<ChangeKey>(conn, who, id)?.key;
-    if expected.is_some_and(|expected| expected != before.version) {
-        return Err(Error::VersionMismatch { current: before.version });
-    }
+    expected.check(before.version)?;
     let (after, event) = before.clone().edit(edit, origin.at)?;
     let Some(event) = event else { return Ok(after) };
     if !after.grant.beyond(&before.grant).is_empty() {

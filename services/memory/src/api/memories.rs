@@ -68,8 +68,9 @@ pub async fn list(
 /// Remember something, word for word or what a language model takes from it.
 ///
 /// With `infer`, facts are taken from what is given a moment later, those that are not remembered yet are added, and what they
-/// contradict is superseded. Without, it is remembered as it is: what is remembered in the same words for the same scope already is answered instead of being remembered twice. It can be
-/// found by its words at once and by what it means a moment later.
+/// contradict is superseded. Without, it is remembered as it is: what is remembered in the same words for the same scope
+/// already is answered instead of being remembered twice. It can be found by its words at once and by what it means a moment
+/// later.
 #[utoipa::path(post, path = "/v1/memory/memories", tag = "memories", operation_id = "add_memory",
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; the same key returns the first answer for 24 hours")),
     request_body = MemoryRemember, responses(

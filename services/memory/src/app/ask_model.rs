@@ -6,7 +6,7 @@ use contracts::OrgId;
 use db::diesel::PgConnection;
 
 use crate::{
-    clients::language_model::{ModelError, Task},
+    clients::{language_model::Task, server::CallError},
     domain::tokens,
     error::Error,
     metrics,
@@ -22,10 +22,10 @@ pub enum Trouble {
     Exhausted,
     /// Until it answers again.
     #[error("the language model is away")]
-    Unavailable(#[source] ModelError),
+    Unavailable(#[source] CallError),
     /// It may be this task.
     #[error("the language model does not do it")]
-    Unacceptable(#[source] ModelError),
+    Unacceptable(#[source] CallError),
     /// Also when it was told so.
     #[error("the language model does not keep to the schema")]
     Malformed,
@@ -82,8 +82,8 @@ async fn once(
     let said = language.client.ask(&language.model, task, deadline).await;
     let used = match &said {
         Ok(said) => said.tokens.and_then(|tokens| i64::try_from(tokens).ok()).unwrap_or(reserved),
-        Err(ModelError::Malformed(_) | ModelError::Late) => reserved,
-        Err(ModelError::Unavailable(_) | ModelError::Refused(_)) => 0,
+        Err(CallError::Malformed(..) | CallError::Late(_)) => reserved,
+        Err(CallError::Unavailable(..) | CallError::Refused(..)) => 0,
     };
     metrics::model_tokens(used);
     let settle =
@@ -91,7 +91,7 @@ async fn once(
     tenant.tx(settle).await?;
     match said {
         Ok(said) => Ok(said.text),
-        Err(error @ (ModelError::Refused(_) | ModelError::Malformed(_))) => Err(Trouble::Unacceptable(error)),
+        Err(error @ (CallError::Refused(..) | CallError::Malformed(..))) => Err(Trouble::Unacceptable(error)),
         Err(away) => Err(Trouble::Unavailable(away)),
     }
 }

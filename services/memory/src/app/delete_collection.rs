@@ -2,6 +2,7 @@
 
 use contracts::{CollectionId, Origin};
 use db::outbox;
+use kit::ExpectedVersion;
 
 use super::{delete_document::forget_chunks, get_collection::locked};
 use crate::{
@@ -17,7 +18,7 @@ pub async fn delete_collection(
     allowed: &Allowed<Write>,
     origin: Origin,
     id: CollectionId,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
 ) -> Result<(), Error> {
     let (allowed, ids) = (*allowed, state.ids.clone());
     let deleted = state
@@ -28,9 +29,7 @@ pub async fn delete_collection(
                 Err(Error::CollectionNotFound(_)) => return Ok(()),
                 collection => collection?,
             };
-            if expected.is_some_and(|version| version != collection.version) {
-                return Err(Error::VersionMismatch { current: collection.version });
-            }
+            expected.check(collection.version)?;
             let all = documents::lock_of_collection(conn, allowed.org, id)?;
             let chunks = forget_chunks(conn, allowed.org, &all, origin.at)?;
             collections::delete(conn, allowed.org, id)?;

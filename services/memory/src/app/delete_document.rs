@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use contracts::{DocumentId, OrgId, Origin};
 use db::{diesel::PgConnection, outbox};
+use kit::ExpectedVersion;
 
 use super::get_document::locked;
 use crate::{
@@ -21,7 +22,7 @@ pub async fn delete_document(
     allowed: &Allowed<Write>,
     origin: Origin,
     id: DocumentId,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
 ) -> Result<(), Error> {
     let (allowed, ids) = (*allowed, state.ids.clone());
     let deleted = state
@@ -32,9 +33,7 @@ pub async fn delete_document(
                 Err(Error::DocumentNotFound(_)) => return Ok(()),
                 document => document?,
             };
-            if expected.is_some_and(|version| version != document.version) {
-                return Err(Error::VersionMismatch { current: document.version });
-            }
+            expected.check(document.version)?;
             let chunks = forget_chunks(conn, allowed.org, &[id], origin.at)?;
             documents::delete(conn, allowed.org, id)?;
             outbox::append(conn, &*ids, &origin, document.version + 1, &document.forgotten(chunks, origin.at))?;

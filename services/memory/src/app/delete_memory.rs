@@ -2,7 +2,7 @@
 
 use contracts::{MemoryId, OrgId, Origin, UserId};
 use db::{diesel::PgConnection, outbox};
-use kit::Ids;
+use kit::{ExpectedVersion, Ids};
 
 use super::get_memory::locked;
 use crate::{
@@ -22,7 +22,7 @@ pub async fn delete_memory(
     allowed: &Allowed<Write>,
     origin: Origin,
     id: MemoryId,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
 ) -> Result<(), Error> {
     let (allowed, ids) = (*allowed, state.ids.clone());
     let deleted = state
@@ -33,9 +33,7 @@ pub async fn delete_memory(
                 Err(Error::MemoryNotFound(_)) => return Ok(()),
                 memory => memory?,
             };
-            if expected.is_some_and(|version| version != memory.version) {
-                return Err(Error::VersionMismatch { current: memory.version });
-            }
+            expected.check(memory.version)?;
             forget_memories(conn, &*ids, &origin, allowed.org, &[id])
         })
         .await;

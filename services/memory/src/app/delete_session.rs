@@ -2,7 +2,7 @@
 
 use contracts::{MemorySessionId, Origin};
 use db::{diesel::PgConnection, outbox};
-use kit::Ids;
+use kit::{ExpectedVersion, Ids};
 
 use super::{delete_memory::forget_memories, get_session::locked};
 use crate::{
@@ -24,7 +24,7 @@ pub async fn delete_session(
     allowed: &Allowed<Write>,
     origin: Origin,
     id: MemorySessionId,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
 ) -> Result<(), Error> {
     let (allowed, ids) = (*allowed, state.ids.clone());
     let deleted = state
@@ -35,9 +35,7 @@ pub async fn delete_session(
                 Err(Error::SessionNotFound(_)) => return Ok(()),
                 session => session?,
             };
-            if expected.is_some_and(|version| version != session.version) {
-                return Err(Error::VersionMismatch { current: session.version });
-            }
+            expected.check(session.version)?;
             forget_session(conn, &*ids, &origin, allowed.reach, &session)
         })
         .await;

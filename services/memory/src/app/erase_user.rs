@@ -1,6 +1,7 @@
 //! Everything that belongs to a person is forgotten, in all organizations.
 
 use contracts::{OrgId, Origin, UserId};
+use kit::ExpectedVersion;
 
 use super::{delete_collection::delete_collection, delete_session::delete_session, forget::forget};
 use crate::{
@@ -44,7 +45,7 @@ async fn erase_in_org(state: &AppState, origin: &Origin, allowed: &Allowed<Write
             break;
         }
         for session in some {
-            delete_session(state, allowed, origin.clone(), session.id, None).await?;
+            delete_session(state, allowed, origin.clone(), session.id, ExpectedVersion::ANY).await?;
         }
     }
     erase_collections(state, origin, allowed, org, subject).await
@@ -68,7 +69,7 @@ async fn erase_collections(
             return Ok(());
         }
         for collection in some {
-            delete_collection(state, allowed, origin.clone(), collection.id, None).await?;
+            delete_collection(state, allowed, origin.clone(), collection.id, ExpectedVersion::ANY).await?;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::CollectionId;
-use kit::http::Patch;
+use kit::{ExpectedVersion, http::Patch};
 use serde_json::{Map, Value};
 
 use super::get_collection::locked;
@@ -30,7 +30,7 @@ pub async fn update_collection(
     allowed: &Allowed<Write>,
     id: CollectionId,
     change: CollectionChange,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
     now: DateTime<Utc>,
 ) -> Result<Collection, Error> {
     let allowed = *allowed;
@@ -39,9 +39,7 @@ pub async fn update_collection(
         .tenant(allowed.org)
         .tx(move |conn| {
             let mut collection = locked(conn, &allowed, id)?;
-            if expected.is_some_and(|version| version != collection.version) {
-                return Err(Error::VersionMismatch { current: collection.version });
-            }
+            expected.check(collection.version)?;
             collection.name = change.name.unwrap_or(collection.name);
             collection.description = change.description.apply_to(collection.description);
             collection.metadata = change.metadata.unwrap_or(collection.metadata);

@@ -1,6 +1,7 @@
 //! Somebody corrects a memory.
 
 use contracts::{MemoryId, Origin};
+use kit::ExpectedVersion;
 
 use super::get_memory::locked;
 use crate::{
@@ -20,7 +21,7 @@ pub async fn update_memory(
     origin: Origin,
     id: MemoryId,
     change: MemoryChange,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
 ) -> Result<Memory, Error> {
     let allowed = *allowed;
     let updated = state
@@ -28,9 +29,7 @@ pub async fn update_memory(
         .tenant(allowed.org)
         .tx(move |conn| {
             let memory = locked(conn, &allowed, id)?;
-            if expected.is_some_and(|version| version != memory.version) {
-                return Err(Error::VersionMismatch { current: memory.version });
-            }
+            expected.check(memory.version)?;
             let old_text = Some(memory.text.clone());
             let memory = memory.change(change, origin.at)?;
             memories::update(conn, &memory)?;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::MemorySessionId;
-use kit::http::Patch;
+use kit::{ExpectedVersion, http::Patch};
 use serde_json::{Map, Value};
 
 use super::get_session::locked;
@@ -29,7 +29,7 @@ pub async fn update_session(
     allowed: &Allowed<Write>,
     id: MemorySessionId,
     change: SessionChange,
-    expected: Option<i64>,
+    expected: ExpectedVersion,
     now: DateTime<Utc>,
 ) -> Result<Session, Error> {
     let allowed = *allowed;
@@ -38,9 +38,7 @@ pub async fn update_session(
         .tenant(allowed.org)
         .tx(move |conn| {
             let mut session = locked(conn, &allowed, id)?;
-            if expected.is_some_and(|version| version != session.version) {
-                return Err(Error::VersionMismatch { current: session.version });
-            }
+            expected.check(session.version)?;
             session.title = change.title.apply_to(session.title);
             session.metadata = change.metadata.unwrap_or(session.metadata);
             session.version += 1;

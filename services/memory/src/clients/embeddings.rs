@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::server::{CallError, Caller, Server};
+
+/// As errors name it.
+pub const SERVER: &str = "the embedding server";
 
 /// 256 vectors of 4,096 numbers written as decimals.
 const ANSWER_BYTES: usize = 16 << 20;
@@ -14,29 +16,6 @@ const ANSWER_BYTES: usize = 16 << 20;
 /// A client for one server. Cheap to clone.
 #[derive(Clone)]
 pub struct Embeddings(Caller);
-
-/// Why there are no vectors.
-#[derive(Debug, thiserror::Error)]
-pub enum EmbedError {
-    /// It may work later.
-    #[error("the embedding server cannot be reached or is overloaded")]
-    Unavailable(#[source] anyhow::Error),
-    /// It will not work with these texts: one of them is too long, or not acceptable.
-    #[error("the embedding server refused the texts with status {0}")]
-    Refused(StatusCode),
-    #[error("the embedding server answered something else than vectors: {0}")]
-    Malformed(&'static str),
-}
-
-impl From<CallError> for EmbedError {
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::Unavailable(source) => Self::Unavailable(source),
-            CallError::Refused(status) => Self::Refused(status),
-            CallError::TooLarge => Self::Malformed("too much of it"),
-        }
-    }
-}
 
 #[derive(Serialize)]
 struct Request<'a> {
@@ -68,57 +47,50 @@ enum Vector {
 
 impl Embeddings {
     pub fn new(server: Server) -> Self {
-        Self(Caller::new(server))
+        Self(Caller::new(SERVER, server))
     }
 
     /// One vector of length 1 for each text, all of the same dimension, within `deadline`.
-    pub async fn embed(&self, model: &str, texts: &[String], deadline: Duration) -> Result<Vec<Vec<f32>>, EmbedError> {
-        match tokio::time::timeout(deadline, self.ask(model, texts)).await {
-            Ok(answer) => answer,
-            Err(late) => Err(EmbedError::Unavailable(late.into())),
-        }
-    }
-
-    async fn ask(&self, model: &str, texts: &[String]) -> Result<Vec<Vec<f32>>, EmbedError> {
+    pub async fn embed(&self, model: &str, texts: &[String], deadline: Duration) -> Result<Vec<Vec<f32>>, CallError> {
         let request = Request { model, input: texts, encoding_format: "base64" };
-        let document = self.0.post("embeddings", &request, ANSWER_BYTES).await?;
-        read(&document, texts.len())
+        let read = |document: &[u8]| read(document, texts.len());
+        self.0.post("embeddings", &request, (ANSWER_BYTES, deadline), read).await
     }
 }
 
-fn read(document: &[u8], texts: usize) -> Result<Vec<Vec<f32>>, EmbedError> {
-    let answer: Answer = serde_json::from_slice(document).map_err(|_| EmbedError::Malformed("no list of vectors"))?;
+fn read(document: &[u8], texts: usize) -> Result<Vec<Vec<f32>>, &'static str> {
+    let answer: Answer = serde_json::from_slice(document).map_err(|_| "no list of vectors")?;
     let mut items = answer.data;
     items.sort_by_key(|item| item.index);
     // A vector too few would be given to the wrong text.
     if items.len() != texts {
-        return Err(EmbedError::Malformed("not one vector for each text"));
+        return Err("not one vector for each text");
     }
     let vectors: Vec<_> = items.into_iter().map(|item| item.embedding.unit()).collect::<Result<_, _>>()?;
     let dimension = vectors.first().map_or(0, Vec::len);
     if dimension == 0 || vectors.iter().any(|vector| vector.len() != dimension) {
-        return Err(EmbedError::Malformed("vectors of different lengths"));
+        return Err("vectors of different lengths");
     }
     Ok(vectors)
 }
 
 impl Vector {
-    fn unit(self) -> Result<Vec<f32>, EmbedError> {
+    fn unit(self) -> Result<Vec<f32>, &'static str> {
         let mut floats = match self {
             Self::Floats(floats) => floats,
             // Little-endian 32-bit floats.
             Self::Base64(text) => {
-                let bytes = STANDARD.decode(text).map_err(|_| EmbedError::Malformed("no base64"))?;
+                let bytes = STANDARD.decode(text).map_err(|_| "no base64")?;
                 let (floats, rest) = bytes.as_chunks::<4>();
                 if !rest.is_empty() {
-                    return Err(EmbedError::Malformed("half a number"));
+                    return Err("half a number");
                 }
                 floats.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
             }
         };
         let length = floats.iter().map(|float| f64::from(*float).powi(2)).sum::<f64>().sqrt();
         if !length.is_finite() || length < f64::EPSILON {
-            return Err(EmbedError::Malformed("a vector without direction"));
+            return Err("a vector without direction");
         }
         for float in &mut floats {
             #[expect(clippy::cast_possible_truncation, reason = "a component of a vector of length 1")]
@@ -148,7 +120,7 @@ mod tests {
             (r#"{"data":[{"embedding":"AAAA"}]}"#, 1),
             (r#"{"error":{}}"#, 1),
         ] {
-            assert!(matches!(read(document.as_bytes(), texts), Err(EmbedError::Malformed(_))), "{document}");
+            assert!(read(document.as_bytes(), texts).is_err(), "{document}");
         }
     }
 }

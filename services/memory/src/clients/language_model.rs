@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -36,32 +35,6 @@ pub struct Said {
     pub text: String,
     /// Tokens of question and answer, if the server counts them.
     pub tokens: Option<u64>,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// It may work later.
-    #[error("the language model cannot be reached or is overloaded")]
-    Unavailable(#[source] anyhow::Error),
-    /// The same, but the model may have worked on it.
-    #[error("the language model did not answer in time")]
-    Late,
-    /// It will not work with this task: it is too long, or the server knows no schemas.
-    #[error("the server of the language model refused the task with status {0}")]
-    Refused(StatusCode),
-    #[error("the server of the language model answered something else than an answer: {0}")]
-    Malformed(&'static str),
-}
-
-impl From<CallError> for ModelError {
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::Unavailable(source) => Self::Unavailable(source),
-            CallError::Refused(status) => Self::Refused(status),
-            CallError::TooLarge => Self::Malformed("too much of it"),
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -102,18 +75,13 @@ struct Usage {
 
 impl LanguageModel {
     pub fn new(server: Server) -> Self {
-        Self(Caller::new(server))
+        Self(Caller::new("the language model", server))
     }
 
     /// What `model` says to a task, within `deadline`. That it is JSON of the schema is for the caller to check: not every
     /// server keeps to it.
-    pub async fn ask(&self, model: &str, task: &Task, deadline: Duration) -> Result<Said, ModelError> {
-        let body = request(model, task);
-        let call = self.0.post("chat/completions", &body, ANSWER_BYTES);
-        match tokio::time::timeout(deadline, call).await {
-            Ok(document) => read(&document?),
-            Err(_) => Err(ModelError::Late),
-        }
+    pub async fn ask(&self, model: &str, task: &Task, deadline: Duration) -> Result<Said, CallError> {
+        self.0.post("chat/completions", &request(model, task), (ANSWER_BYTES, deadline), read).await
     }
 }
 
@@ -133,10 +101,10 @@ fn request<'a>(model: &'a str, task: &'a Task) -> Request<'a> {
     }
 }
 
-fn read(document: &[u8]) -> Result<Said, ModelError> {
-    let answer: Answer = serde_json::from_slice(document).map_err(|_| ModelError::Malformed("no completion"))?;
-    let first = answer.choices.into_iter().next().ok_or(ModelError::Malformed("no choice"))?;
-    let text = first.message.content.ok_or(ModelError::Malformed("no content"))?;
+fn read(document: &[u8]) -> Result<Said, &'static str> {
+    let answer: Answer = serde_json::from_slice(document).map_err(|_| "no completion")?;
+    let first = answer.choices.into_iter().next().ok_or("no choice")?;
+    let text = first.message.content.ok_or("no content")?;
     Ok(Said { text, tokens: answer.usage.map(|usage| usage.total_tokens) })
 }
 
@@ -150,7 +118,7 @@ mod tests {
         let said = read(document).unwrap();
         assert_eq!((said.text.as_str(), said.tokens), ("{}", Some(7)));
         for bad in ["", "{}", r#"{"choices":[]}"#, r#"{"choices":[{"message":{"content":null}}]}"#] {
-            assert!(matches!(read(bad.as_bytes()), Err(ModelError::Malformed(_))), "{bad}");
+            assert!(read(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 }

@@ -6,7 +6,7 @@ use kit::{CancellationToken, Task};
 
 use super::signal;
 use crate::{
-    clients::embeddings::EmbedError,
+    clients::{embeddings, server::CallError},
     domain::space::{EmbeddingModel, SpaceState},
     metrics,
     recall::sentences::{combined, embedded},
@@ -79,8 +79,8 @@ async fn batch(state: &AppState, embedding: &Embedding, model: &EmbeddingModel) 
     let entries: Vec<_> = jobs.iter().map(|job| job.entry).collect();
     let outcome = match vectors_of(embedding, model, &jobs).await {
         // One text spoils the answer for all: each by itself.
-        Err(EmbedError::Refused(_)) if jobs.len() > 1 => one_by_one(state, embedding, model, jobs).await?,
-        Err(EmbedError::Refused(status)) => {
+        Err(CallError::Refused(..)) if jobs.len() > 1 => one_by_one(state, embedding, model, jobs).await?,
+        Err(CallError::Refused(_, status)) => {
             refused(state, model, jobs, status).await?;
             Vec::new()
         }
@@ -107,7 +107,7 @@ async fn one_by_one(
     for job in jobs {
         match vectors_of(embedding, model, std::slice::from_ref(&job)).await {
             Ok(mut vectors) => done.extend(vectors.pop().map(|vector| (job, vector))),
-            Err(EmbedError::Refused(status)) => refused(state, model, vec![job], status).await?,
+            Err(CallError::Refused(_, status)) => refused(state, model, vec![job], status).await?,
             // Its lease ends, and it is tried again.
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "A text was not embedded"),
         }
@@ -148,7 +148,7 @@ async fn finish(state: &AppState, model: &EmbeddingModel, done: Vec<(Job, Vec<f3
 }
 
 /// One vector for each job. The same text is embedded once.
-async fn vectors_of(embedding: &Embedding, model: &EmbeddingModel, jobs: &[Job]) -> Result<Vec<Vec<f32>>, EmbedError> {
+async fn vectors_of(embedding: &Embedding, model: &EmbeddingModel, jobs: &[Job]) -> Result<Vec<Vec<f32>>, CallError> {
     let parts: Vec<_> = jobs.iter().map(|job| embedded(&job.text, &job.reply_to)).collect();
     let mut texts: Vec<String> = Vec::new();
     let mut place: HashMap<&str, usize> = HashMap::new();
@@ -161,7 +161,7 @@ async fn vectors_of(embedding: &Embedding, model: &EmbeddingModel, jobs: &[Job])
     let vectors = embedding.client.embed(&model.name, &texts, DEADLINE).await?;
     let dimension = model.space.dimension.get();
     if vectors.first().is_some_and(|vector| vector.len() != dimension) {
-        return Err(EmbedError::Malformed("vectors of another length than the model's"));
+        return Err(CallError::Malformed(embeddings::SERVER, "vectors of another length than the model's"));
     }
     let of = |weighted: &crate::recall::sentences::Weighted| {
         let vector = place.get(weighted.text.as_str()).and_then(|place| vectors.get(*place));

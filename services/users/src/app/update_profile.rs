@@ -1,7 +1,7 @@
 //! A person changes their own profile.
 
 use db::outbox;
-use kit::{Principal, auth::AccessToken};
+use kit::{ExpectedVersion, Principal, auth::AccessToken};
 use serde_json::{Map, Value};
 
 use super::get_profile::get_profile;
@@ -15,14 +15,14 @@ use crate::{
 /// The largest that a person's preferences may grow to, as JSON.
 const PREFERENCES_MAX_BYTES: usize = 16 * 1024;
 
-/// `expected_version` is the `If-Match` of the caller; `preferences` is a merge patch on the stored object.
+/// `expected` is the `If-Match` of the caller; `preferences` is a merge patch on the stored object.
 pub async fn update_profile(
     state: &AppState,
     who: &Principal,
     token: &AccessToken,
     edit: ProfileEdit,
     preferences: Option<Map<String, Value>>,
-    expected_version: Option<i64>,
+    expected: ExpectedVersion,
 ) -> Result<Profile, Error> {
     get_profile(state, who, token).await?;
     let user = who.user;
@@ -33,9 +33,7 @@ pub async fn update_profile(
         .person(user)
         .tx(move |conn| {
             let profile = profiles::lock(conn, user)?.ok_or(Error::ProfileNotReady)?;
-            if expected_version.is_some_and(|expected| expected != profile.version) {
-                return Err(Error::VersionMismatch { current: profile.version });
-            }
+            expected.check(profile.version)?;
             let edit = ProfileEdit { preferences: merged(&profile, preferences)?, ..edit };
             let (profile, event) = profile.edit(edit, origin.at);
             if let Some(event) = event {

@@ -20,7 +20,7 @@ use actix_web::{HttpResponse, http::StatusCode, web::Data};
 use contracts::{ExtractionId, MemoryId};
 use db::idempotency::Answer;
 use kit::{
-    Principal, Problem,
+    ExpectedVersion, Principal, Problem,
     http::{Limit, PathId, ProblemBody, ValidJson, ValidQuery, stored_answer},
 };
 
@@ -126,7 +126,7 @@ pub async fn update(
 ) -> Result<HttpResponse, Problem> {
     let allowed = allow(&who).map_err(Error::from)?;
     let (origin, change) = (who.origin(&*state.clock), body.into_inner().into_change()?);
-    let memory = update_memory(&state, &allowed, origin, id.0, change, None).await?;
+    let memory = update_memory(&state, &allowed, origin, id.0, change, ExpectedVersion::ANY).await?;
     Ok(HttpResponse::Ok().json(Mem0Memory::from(memory)))
 }
 
@@ -149,7 +149,7 @@ pub async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let allowed = allow(&who).map_err(Error::from)?;
     query.check()?;
-    delete_memory(&state, &allowed, who.origin(&*state.clock), id.0, None).await?;
+    delete_memory(&state, &allowed, who.origin(&*state.clock), id.0, ExpectedVersion::ANY).await?;
     Ok(HttpResponse::Ok().json(Mem0Message { message: "The memory is forgotten." }))
 }
 
