@@ -47,6 +47,11 @@ pub fn live(conn: &mut PgConnection) -> QueryResult<Vec<(EmbeddingModel, SpaceSt
 /// Every entry that is stored after this was committed is queued for the model; [`queue`] is for those before.
 pub fn prepare(conn: &mut PgConnection, model: &str, dimension: NonZeroUsize, now: DateTime<Utc>) -> QueryResult<()> {
     let is_this = |known: &EmbeddingModel| known.name == model && known.space.dimension == dimension;
+    let length = i32::try_from(dimension.get()).unwrap_or(i32::MAX);
+    let others = spaces::table
+        .filter(spaces::state.eq(SpaceState::Building.as_str()))
+        .filter(spaces::model.ne(model).or(spaces::dimension.ne(length)));
+    diesel::update(others).set(spaces::state.eq(SpaceState::Retired.as_str())).execute(conn)?;
     if live(conn)?.iter().any(|(known, _)| is_this(known)) {
         return Ok(());
     }
@@ -54,21 +59,16 @@ pub fn prepare(conn: &mut PgConnection, model: &str, dimension: NonZeroUsize, no
     // seen. Nobody who has not seen the model can still be at work when this one is had, and be missed by `queue`.
     sql_query("SET LOCAL lock_timeout = '5s'").execute(conn)?;
     sql_query("LOCK TABLE spaces IN ACCESS EXCLUSIVE MODE").execute(conn)?;
-    let live = live(conn)?;
-    let dimension = i32::try_from(dimension.get()).unwrap_or(i32::MAX);
-    if live.iter().any(|(known, state)| *state == SpaceState::Building && !is_this(known)) {
-        let building = spaces::table.filter(spaces::state.eq(SpaceState::Building.as_str()));
-        diesel::update(building).set(spaces::state.eq(SpaceState::Retired.as_str())).execute(conn)?;
-    }
-    if live.iter().any(|(known, _)| is_this(known)) {
+    let known = live(conn)?;
+    if known.iter().any(|(known, _)| is_this(known)) {
         return Ok(());
     }
-    let first = !live.iter().any(|(_, state)| *state == SpaceState::Active);
+    let first = !known.iter().any(|(_, state)| *state == SpaceState::Active);
     let state = if first { SpaceState::Active } else { SpaceState::Building };
     diesel::insert_into(spaces::table)
         .values((
             spaces::model.eq(model),
-            spaces::dimension.eq(dimension),
+            spaces::dimension.eq(length),
             spaces::state.eq(state.as_str()),
             spaces::created_at.eq(now),
             spaces::activated_at.eq(first.then_some(now)),

@@ -71,6 +71,31 @@ async fn another_model_takes_over_when_everything_is_embedded_with_it() {
     stage.embedded(&ada, &["Fact number 7"]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_no_longer_wanted_is_given_up() {
+    let mut stage = Stage::start().await;
+    let ada = Actor::new(Role::Member);
+    stage.remember(&ada, "Lives in Lisbon", &json!({})).await;
+    stage.embedded(&ada, &["Lives in Lisbon"]).await;
+    // It becomes known, and then there are no vectors of it.
+    stage.embeddings.always(Reply::status(503));
+    stage.embeddings.next(Reply::echo());
+    restart(&mut stage, &[("BRAINOPS_EMBEDDINGS_MODEL", "text-embedding-3-large")]).await;
+    let in_state = async |stage: &Stage, state: &str| {
+        count(
+            &stage.app,
+            format!("SELECT count(*) AS count FROM memory.spaces WHERE model LIKE '%large' AND state = '{state}'"),
+        )
+        .await
+    };
+    eventually("it is being prepared", async || in_state(&stage, "building").await == 1).await;
+    stage.embeddings.always(Reply::echo());
+    restart(&mut stage, &[("BRAINOPS_EMBEDDINGS_MODEL", "text-embedding-3-small")]).await;
+    eventually("it is given up", async || in_state(&stage, "retired").await == 1).await;
+    stage.embedded(&ada, &["Lives in Lisbon"]).await;
+    assert_eq!(active(&stage.app).await, "text-embedding-3-small");
+}
+
 /// Its transaction does not know the other model yet, and whoever prepares that model cannot see the text yet.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_stored_while_the_model_changes_is_not_forgotten() {
