@@ -13,6 +13,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
+    thread::JoinHandle,
     time::{Instant, SystemTime},
 };
 
@@ -92,7 +93,7 @@ impl ChatModel {
         let shared =
             Arc::new(Shared { settings, created, loaded: OnceLock::new(), engine, accepted: AtomicUsize::new(0) });
         let of_thread = Arc::clone(&shared);
-        std::thread::Builder::new()
+        let handle = std::thread::Builder::new()
             .name("inference-chat".into())
             // llama.cpp's grammars are recursive; virtual memory until it is used.
             .stack_size(32 << 20)
@@ -100,8 +101,8 @@ impl ChatModel {
                 run(&of_thread, &messages);
                 let _ = report.send(());
             })?;
-        let stop = shared.engine.clone();
-        let task = Task::new("inference.chat", move |token| watch(token, stop, ended));
+        let thread = Thread { messages: shared.engine.clone(), handle: Some(handle) };
+        let task = Task::new("inference.chat", move |token| watch(token, thread, ended));
         Ok((Self(shared), task))
     }
 
@@ -215,14 +216,32 @@ fn run(shared: &Shared, messages: &mpsc::Receiver<Message>) {
 }
 
 /// Runs until `token` is cancelled, then ends the thread. An end before that is a failure.
-async fn watch(
-    token: CancellationToken,
-    stop: mpsc::Sender<Message>,
-    mut ended: oneshot::Receiver<()>,
-) -> anyhow::Result<()> {
+/// The engine's thread. Dropping this ends it and waits for the batch in hand: a process that exits while llama.cpp
+/// computes takes away from under the thread what it uses.
+struct Thread {
+    messages: mpsc::Sender<Message>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    fn stop(&self) {
+        let _ = self.messages.send(Message::Stop);
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(handle) = self.handle.take() {
+            let _ = handle.join();
+        }
+    }
+}
+
+async fn watch(token: CancellationToken, thread: Thread, mut ended: oneshot::Receiver<()>) -> anyhow::Result<()> {
     tokio::select! {
         () = token.cancelled() => {
-            let _ = stop.send(Message::Stop);
+            thread.stop();
             let _ = ended.await;
             Ok(())
         }
