@@ -57,7 +57,8 @@ pub fn prepare(conn: &mut PgConnection, model: &str, dimension: NonZeroUsize, no
     }
     // Whoever stores entries reads this table in the same statement, and so holds a lock on it until the entries can be
     // seen. Nobody who has not seen the model can still be at work when this one is had, and be missed by `queue`.
-    sql_query("SET LOCAL lock_timeout = '5s'").execute(conn)?;
+    // Who comes meanwhile waits behind, and not for long.
+    sql_query("SET LOCAL lock_timeout = '1s'").execute(conn)?;
     sql_query("LOCK TABLE spaces IN ACCESS EXCLUSIVE MODE").execute(conn)?;
     let known = live(conn)?;
     if known.iter().any(|(known, _)| is_this(known)) {
@@ -87,6 +88,8 @@ pub fn prepare(conn: &mut PgConnection, model: &str, dimension: NonZeroUsize, no
 
 /// Queues every entry that lacks a vector of a model in use, for models of which that was not done yet.
 pub fn queue(conn: &mut PgConnection) -> QueryResult<()> {
+    // All that is remembered is looked at, which holds up nobody.
+    sql_query("SET LOCAL statement_timeout = '1h'").execute(conn)?;
     sql_query(
         "WITH fresh AS (UPDATE spaces SET queued = true WHERE NOT queued AND state <> 'retired' RETURNING id) \
          INSERT INTO embedding_jobs (space_id, entry_id, org_id) \

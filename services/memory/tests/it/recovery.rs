@@ -5,7 +5,6 @@ use db::diesel::{QueryableByName, RunQueryDsl as _, connection::SimpleConnection
 use memory::Memory;
 use serde_json::json;
 use testkit::{Actor, TestApp, providers::Reply};
-use tokio::sync::oneshot;
 
 use crate::support::{Stage, eventually};
 
@@ -82,11 +81,7 @@ async fn a_model_that_is_no_longer_wanted_is_given_up() {
     stage.embeddings.next(Reply::echo());
     restart(&mut stage, &[("BRAINOPS_EMBEDDINGS_MODEL", "text-embedding-3-large")]).await;
     let in_state = async |stage: &Stage, state: &str| {
-        count(
-            &stage.app,
-            format!("SELECT count(*) AS count FROM memory.spaces WHERE model LIKE '%large' AND state = '{state}'"),
-        )
-        .await
+        count(&stage.app, &format!("FROM memory.spaces WHERE model LIKE '%large' AND state = '{state}'")).await
     };
     eventually("it is being prepared", async || in_state(&stage, "building").await == 1).await;
     stage.embeddings.always(Reply::echo());
@@ -105,49 +100,46 @@ async fn what_is_stored_while_the_model_changes_is_not_forgotten() {
     stage.embedded(&ada, &["Lives in Lisbon"]).await;
     stage.embeddings.always(Reply::status(503));
     restart(&mut stage, &[("BRAINOPS_EMBEDDINGS_MODEL", "text-embedding-3-large")]).await;
-    let ((locked, is_locked), (release, released)) = (oneshot::channel(), std::sync::mpsc::channel::<()>());
-    let hold = stage.app.db.admin(move |conn| {
-        conn.batch_execute("BEGIN; LOCK TABLE memory.outbox_events IN EXCLUSIVE MODE").unwrap();
-        locked.send(()).unwrap();
-        released.recv().unwrap();
-        conn.batch_execute("COMMIT").unwrap();
-    });
-    let remember = async {
-        is_locked.await.unwrap();
-        stage.remember(&ada, "Has a dog", &json!({})).await
-    };
+    stage.app.db.admin(|conn| conn.batch_execute(GATE).unwrap()).await;
+    let nothing_more = json!({});
+    let remember = stage.remember(&ada, "Has a dog", &nothing_more);
     let change = async {
-        let waits = |table, mode| {
-            count(
-                &stage.app,
-                format!(
-                    "SELECT count(*) AS count FROM pg_locks WHERE NOT granted AND relation = '{table}'::regclass AND mode = '{mode}'"
-                ),
-            )
-        };
-        eventually("the text is stored, but for its event", async || {
-            waits("memory.outbox_events", "RowExclusiveLock").await > 0
-        })
-        .await;
+        let at_gate = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+        eventually("the text is stored, but for its event", async || count(&stage.app, at_gate).await > 0).await;
         stage.embeddings.always(Reply::echo());
+        let known = "FROM memory.spaces WHERE model = 'text-embedding-3-large'";
+        let waits = "FROM pg_locks WHERE NOT granted AND relation = 'memory.spaces'::regclass";
         eventually("the other model is known, or waits to be", async || {
-            let known = "SELECT count(*) AS count FROM memory.spaces WHERE model = 'text-embedding-3-large'".to_owned();
-            waits("memory.spaces", "AccessExclusiveLock").await > 0 || count(&stage.app, known).await > 0
+            count(&stage.app, waits).await > 0 || count(&stage.app, known).await > 0
         })
         .await;
-        release.send(()).unwrap();
+        stage.app.db.admin(|conn| conn.batch_execute("INSERT INTO memory.gate DEFAULT VALUES").unwrap()).await;
     };
-    tokio::join!(hold, remember, change);
+    tokio::join!(remember, change);
     eventually("the other model takes over", async || active(&stage.app).await == "text-embedding-3-large").await;
     stage.embedded(&ada, &["Lives in Lisbon", "Has a dog"]).await;
 }
 
-async fn count(app: &TestApp<Memory>, sql: String) -> i64 {
+/// Holds up who writes an event until there is a row in `gate`. Whoever waited for a lock would be sent away soon.
+const GATE: &str = "
+    CREATE TABLE memory.gate (open boolean);
+    CREATE FUNCTION memory.wait_at_gate() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN
+        WHILE NOT EXISTS (SELECT FROM memory.gate) LOOP
+            PERFORM pg_sleep(0.02);
+        END LOOP;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER gate BEFORE INSERT ON memory.outbox_events FOR EACH ROW EXECUTE FUNCTION memory.wait_at_gate();
+";
+
+async fn count(app: &TestApp<Memory>, from: &str) -> i64 {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = sql_types::BigInt)]
         count: i64,
     }
+    let sql = format!("SELECT count(*) AS count {from}");
     app.db.admin(move |conn| sql_query(sql).get_result::<Row>(conn).unwrap().count).await
 }
 
