@@ -215,7 +215,6 @@ fn run(shared: &Shared, messages: &mpsc::Receiver<Message>) {
     }
 }
 
-/// Runs until `token` is cancelled, then ends the thread. An end before that is a failure.
 /// The engine's thread. Dropping this ends it and waits for the batch in hand: a process that exits while llama.cpp
 /// computes takes away from under the thread what it uses.
 struct Thread {
@@ -238,6 +237,7 @@ impl Drop for Thread {
     }
 }
 
+/// Runs until `token` is cancelled, then ends the thread. An end before that is a failure.
 async fn watch(token: CancellationToken, thread: Thread, mut ended: oneshot::Receiver<()>) -> anyhow::Result<()> {
     tokio::select! {
         () = token.cancelled() => {

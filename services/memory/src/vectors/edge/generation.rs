@@ -242,7 +242,7 @@ impl Generation {
         if let Some(width) = width {
             let near = self.query(vector.clone(), None, width)?;
             let near = engine::among(near.into_iter().map(|hit| hit.id));
-            let hits = self.query(vector.clone(), Some(filter.merge(&near)), limit)?;
+            let hits = self.query(vector.clone(), Some(filter.clone().merge_owned(near)), limit)?;
             if hits.len() == limit {
                 return Ok(hits);
             }
