@@ -78,6 +78,7 @@ impl Service for Memory {
             model: settings.model,
             question_deadline: settings.question_deadline,
             questions: Cache::new(QUESTIONS),
+            outdated: Arc::default(),
         });
         let language = config.language.map(|settings| Language {
             client: LanguageModel::new(settings.server),

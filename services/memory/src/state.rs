@@ -1,7 +1,10 @@
 //! What every use case can reach.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -64,9 +67,32 @@ pub struct Embedding {
     pub question_deadline: Duration,
     /// By space and text.
     pub questions: Cache<(i32, String), Arc<[f32]>>,
+    /// The server gave vectors of another length than the wanted model had: what it serves has to be found out again.
+    pub outdated: Arc<AtomicBool>,
 }
 
 impl Embedding {
+    /// One vector for each text, as long as the model's.
+    ///
+    /// # Errors
+    /// As the client's, and [`CallError::Malformed`] when the server has another model of the same name by now.
+    pub async fn vectors(
+        &self,
+        model: &EmbeddingModel,
+        texts: &[String],
+        deadline: Duration,
+    ) -> Result<Vec<Vec<f32>>, CallError> {
+        let vectors = self.client.embed(&model.name, texts, deadline).await?;
+        let dimension = model.space.dimension.get();
+        if vectors.iter().all(|vector| vector.len() == dimension) {
+            return Ok(vectors);
+        }
+        if model.name == self.model {
+            self.outdated.store(true, Ordering::Relaxed);
+        }
+        Err(CallError::Malformed(embeddings::SERVER, "vectors of another length than the model's"))
+    }
+
     /// The vector of a question. The same question asked again soon has the same one.
     ///
     /// # Errors
@@ -77,10 +103,7 @@ impl Embedding {
             return Ok(known.to_vec());
         }
         let texts = [text.to_owned()];
-        let mut vectors = self.client.embed(&model.name, &texts, self.question_deadline).await?;
-        let vector = vectors.pop().filter(|vector| vector.len() == model.space.dimension.get());
-        let vector =
-            vector.ok_or(CallError::Malformed(embeddings::SERVER, "a vector of another length than the model's"))?;
+        let vector = self.vectors(model, &texts, self.question_deadline).await?.swap_remove(0);
         self.questions.insert(key, vector.as_slice().into());
         Ok(vector)
     }

@@ -35,6 +35,7 @@ pub mod users {
 #[rustfmt::skip]
 pub const CATALOGUE: &[crate::EventKind] = &[
     crate::EventKind { event_type: "brainops.ai.completion_finished.v1", service: "ai", aggregate: "completion", summary: "A model's answer came to its end, whole or not. Never carries what was asked or answered." },
+    crate::EventKind { event_type: "brainops.ai.turn_finished.v1", service: "ai", aggregate: "completion", summary: "A turn of a conversation that is to be remembered came to its end. The ai service holds what was said for some days, for the memory service alone." },
     crate::EventKind { event_type: "brainops.ai.usage_recorded.v1", service: "ai", aggregate: "completion", summary: "What one call used and cost. Each call that reached a provider has exactly one." },
     crate::EventKind { event_type: "brainops.ai.quota_threshold_reached.v1", service: "ai", aggregate: "quota", summary: "A quota's usage crossed one of its soft thresholds. Once for each threshold and window." },
     crate::EventKind { event_type: "brainops.ai.quota_exceeded.v1", service: "ai", aggregate: "quota", summary: "A call was refused because of a quota. Once for each quota and window." },

@@ -377,7 +377,7 @@ pub(super) fn events(answer: &Answer, seen: &Seen) -> Vec<String> {
     events
 }
 
-pub(super) fn embeddings(seen: &Seen) -> Value {
+pub(super) fn embeddings(answer: &Answer, seen: &Seen) -> Value {
     let input = &seen.body["input"];
     let one_token_list = input.get(0).is_some_and(Value::is_number);
     let inputs = if input.is_string() || one_token_list {
@@ -385,7 +385,8 @@ pub(super) fn embeddings(seen: &Seen) -> Value {
     } else {
         input.as_array().cloned().unwrap_or_default()
     };
-    let dimensions = usize::try_from(seen.body["dimensions"].as_u64().unwrap_or(8)).unwrap_or(8);
+    let asked = seen.body["dimensions"].as_u64().and_then(|asked| usize::try_from(asked).ok());
+    let dimensions = answer.dimensions.or(asked).unwrap_or(8);
     let mut used = 0;
     let vectors: Vec<_> = inputs
         .iter()

@@ -106,7 +106,7 @@ impl Route {
         let value = match (self.protocol, self.operation) {
             (Protocol::OpenAi, Operation::Chat { stream: true }) => return Body::Stream(openai::events(answer, seen)),
             (Protocol::OpenAi, Operation::Chat { .. }) => openai::whole(answer, seen),
-            (Protocol::OpenAi, Operation::Embeddings) => openai::embeddings(seen),
+            (Protocol::OpenAi, Operation::Embeddings) => openai::embeddings(answer, seen),
             (Protocol::OpenAi, _) => openai::models(),
             (Protocol::Anthropic, Operation::Chat { stream: true }) => {
                 return Body::Stream(anthropic::events(answer, seen));

@@ -82,6 +82,8 @@ pub(super) struct Answer {
     pub(super) stop_sequence: Option<String>,
     /// Tokens: read from the cache, written to it.
     pub(super) cached: Option<(u64, u64)>,
+    /// Numbers of a vector.
+    pub(super) dimensions: Option<usize>,
 }
 
 impl Reply {
@@ -128,6 +130,11 @@ impl Reply {
     /// The model will not.
     pub fn refusal(text: &str) -> Self {
         Self::new(Content::Answer(Answer { refusal: Some(text.to_owned()), ..Answer::default() }))
+    }
+
+    /// Vectors of so many numbers, however many a model of this name had (OpenAI).
+    pub fn vectors(dimensions: usize) -> Self {
+        Self::new(Content::Answer(Answer { dimensions: Some(dimensions), ..Answer::default() }))
     }
 
     /// An error with this status, in the protocol's own form and words.

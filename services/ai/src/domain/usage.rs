@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use contracts::{
     ApiKeyId, CompletionId, ModelId, OrgId, UserId,
-    ai::v1::{CompletionFinished, UsageRecorded},
+    ai::v1::{CompletionFinished, TurnFinished, UsageRecorded},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{chat::StopReason, money::NanoUsd};
+use super::{chat::StopReason, money::NanoUsd, turn::Turn};
 
 /// Longest text of a record that came from a provider or a caller, in characters.
 const LONGEST_TEXT: usize = 255;
@@ -113,8 +113,18 @@ impl UsageRecord {
             duration_ms: ms(self.duration_ms),
             finished_at: Some(self.recorded_at.into()),
             session_id: self.session_id.clone(),
-            remembered: false,
         })
+    }
+
+    /// The event that tells that this call was a turn to be remembered.
+    pub fn turn_finished(&self, turn: &Turn) -> TurnFinished {
+        TurnFinished {
+            completion_id: self.id.to_string(),
+            organization_id: self.org.to_string(),
+            user_id: self.user.to_string(),
+            session_id: turn.session.clone(),
+            finished_at: Some(self.recorded_at.into()),
+        }
     }
 }
 

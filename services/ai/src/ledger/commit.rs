@@ -4,10 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use contracts::{
-    OrgId, Origin, QuotaId,
-    ai::v1::{CompletionFinished, QuotaThresholdReached},
-};
+use contracts::{OrgId, Origin, QuotaId, ai::v1::QuotaThresholdReached};
 use db::{diesel::PgConnection, outbox};
 use kit::Ids;
 
@@ -23,6 +20,7 @@ use crate::{
 /// Place of an event among those of its completion.
 const FINISHED: i64 = 1;
 const RECORDED: i64 = 2;
+const REMEMBERED: i64 = 3;
 
 /// Runs as the system role: a batch has calls of many organizations.
 pub fn commit(conn: &mut PgConnection, ids: &dyn Ids, now: DateTime<Utc>, batch: &[Entry]) -> Result<(), db::Error> {
@@ -103,11 +101,12 @@ fn tell(conn: &mut PgConnection, ids: &dyn Ids, new: &[&Entry]) -> Result<(), db
         at: record.recorded_at,
     };
     let records = || new.iter().map(|entry| &entry.record);
-    let finished = new.iter().filter_map(|Entry { record, turn, .. }| {
-        let event = CompletionFinished { remembered: turn.is_some(), ..record.completion_finished()? };
-        Some((origin(record), FINISHED, event))
-    });
+    let finished = records().filter_map(|record| Some((origin(record), FINISHED, record.completion_finished()?)));
     outbox::append_all(conn, ids, finished)?;
     outbox::append_all(conn, ids, records().map(|record| (origin(record), RECORDED, record.usage_recorded())))?;
+    let turns = new.iter().filter_map(|Entry { record, turn, .. }| {
+        Some((origin(record), REMEMBERED, record.turn_finished(turn.as_ref()?)))
+    });
+    outbox::append_all(conn, ids, turns)?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Calls that recall and remember: what the model sees, what is kept for memory, and what becomes of a call when memory is
 //! away.
 
-use contracts::{Role, ai::v1::CompletionFinished};
+use contracts::{Event as _, Role, ai::v1::TurnFinished};
 use serde_json::{Value, json};
 use testkit::{
     Actor, Answer, TestApp,
@@ -52,8 +52,8 @@ async fn the_model_sees_what_is_recalled_and_only_what_was_said_is_kept() {
     assert_eq!(asked[0]["top_k"], 8);
     assert_eq!(asked[0].get("except_external_id"), None);
 
-    let (_, event) = recorder.wait(|event: &CompletionFinished| event.remembered).await;
-    assert_eq!(event.session_id.as_deref(), Some("support-4711"));
+    let (_, event) = recorder.wait(|_: &TurnFinished| true).await;
+    assert_eq!((&*event.session_id, &*event.user_id), ("support-4711", &*who.user.to_string()));
     let turn: Value = turn_of(&app, &who, &event.completion_id, "memory").await.json(200);
     assert_eq!(turn["user_id"], who.user.to_string());
     assert_eq!(turn["session_id"], "support-4711");
@@ -86,7 +86,7 @@ async fn a_whole_conversation_is_not_recalled_again_and_only_its_end_is_kept() {
     fake.next(Reply::text("How nice."));
     app.post(CHAT, &who, &body).await.json::<Value>(200);
     assert_eq!(memory.asked()[0]["except_external_id"], "support-4711");
-    let (_, event) = recorder.wait(|event: &CompletionFinished| event.remembered).await;
+    let (_, event) = recorder.wait(|_: &TurnFinished| true).await;
     let turn: Value = turn_of(&app, &who, &event.completion_id, "memory").await.json(200);
     let said: Vec<_> = turn["messages"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
     assert_eq!(said, ["I moved to Lisbon.", "How nice."]);
@@ -103,16 +103,32 @@ async fn a_stream_is_kept_as_far_as_it_came() {
     ] {
         fake.next(reply);
         let mut body = streamed("Count");
-        body["brainops"] = json!({"session_id": "s", "recall": false});
+        body["brainops"] = json!({"session_id": kept, "recall": false});
         open(&app, &who, CHAT, &body).await.text().await.unwrap();
-        let (_, event) =
-            recorder.wait(|event: &CompletionFinished| (event.outcome == "completed") != interrupted).await;
+        let (_, event) = recorder.wait(|event: &TurnFinished| event.session_id == kept).await;
         let turn: Value = turn_of(&app, &who, &event.completion_id, "memory").await.json(200);
         let answer = &turn["messages"][1];
         assert_eq!(answer["content"].as_str().unwrap().trim(), kept);
         assert_eq!(answer["interrupted"], interrupted);
     }
     assert_eq!(memory.asked(), Vec::<Value>::new(), "recall was turned off");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_wants_kept_is_no_turn() {
+    let (fake, memory) = (FakeProvider::start().await, FakeMemory::start().await);
+    let app = one_with(&fake, &[("BRAINOPS_MEMORY_URL", &memory.url())]).await;
+    let (who, recorder) = (member(), app.record().await);
+    let mut unwanted = in_session("Forget this.");
+    unwanted["brainops"]["remember"] = json!(false);
+    for body in [chat("Forget this."), unwanted, in_session("Keep this.")] {
+        app.post(CHAT, &who, &body).await.json::<Value>(200);
+    }
+    let (_, kept) = recorder.wait(|_: &TurnFinished| true).await;
+    // Had the others one, it would have come before.
+    assert_eq!(recorder.types().iter().filter(|one| **one == TurnFinished::TYPE).count(), 1);
+    let turn: Value = turn_of(&app, &who, &kept.completion_id, "memory").await.json(200);
+    assert_eq!(turn["messages"][0]["content"], "Keep this.");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,9 @@
 //! Which event is handled where.
 
-mod completion_finished;
+mod turn_finished;
 mod user_erasure_requested;
 
-use contracts::{ai::v1::CompletionFinished, users::v1::UserErasureRequested};
+use contracts::{ai::v1::TurnFinished, users::v1::UserErasureRequested};
 use events::{Broker, Consumer, ConsumerSpec};
 use kit::Task;
 
@@ -18,7 +18,7 @@ pub const USERS_QUEUE: &str = "memory.users";
 pub fn ai(state: &AppState, broker: &Broker, ai: AiClient) -> Task {
     let state_of = state.clone();
     Consumer::new(broker, &state.db, ConsumerSpec::projection(AI_QUEUE))
-        .on::<CompletionFinished>(move |delivery| completion_finished::handle(state_of.clone(), ai.clone(), delivery))
+        .on::<TurnFinished>(move |delivery| turn_finished::handle(state_of.clone(), ai.clone(), delivery))
         .task()
 }
 

@@ -6,7 +6,7 @@ use kit::{CancellationToken, Task};
 
 use super::signal;
 use crate::{
-    clients::{embeddings, server::CallError},
+    clients::server::CallError,
     domain::space::{EmbeddingModel, SpaceState},
     metrics,
     recall::sentences::{combined, embedded},
@@ -37,13 +37,11 @@ pub fn embed(state: &AppState, embedding: Embedding) -> Task {
         loop {
             let pause = match stop.run_until_cancelled(round(&state, &embedding)).await {
                 None => return Ok(()),
-                Some(Ok(true)) => continue,
-                Some(Ok(false)) => LOOK,
+                Some(Ok(Round::Worked)) => continue,
+                Some(Ok(Round::Idle)) => LOOK,
+                Some(Ok(Round::Failed)) => PAUSE,
                 Some(Err(error)) => {
-                    tracing::warn!(
-                        error = &*error as &dyn std::error::Error,
-                        "Texts cannot be embedded; it will be tried again"
-                    );
+                    tracing::warn!(error = &error as &dyn std::error::Error, "Nothing can be embedded now");
                     PAUSE
                 }
             };
@@ -54,20 +52,44 @@ pub fn embed(state: &AppState, embedding: Embedding) -> Task {
     })
 }
 
-/// One batch of every model in use; whether there was one.
-async fn round(state: &AppState, embedding: &Embedding) -> anyhow::Result<bool> {
+/// What came of a round.
+enum Round {
+    /// Texts got their vectors, and more may wait.
+    Worked,
+    /// Nothing waits.
+    Idle,
+    /// What waits could not be embedded.
+    Failed,
+}
+
+/// One batch of every model in use. A model that nobody serves any more does not hold up the one that takes over.
+async fn round(state: &AppState, embedding: &Embedding) -> Result<Round, db::Error> {
     let live = state.db.system("embedding").tx(|conn| Ok::<_, db::Error>(spaces::live(conn)?)).await?;
-    let mut any = false;
+    let mut came = Round::Idle;
     // The active one first: what is new should be found soon, also while another model takes over.
     let rank = |state: SpaceState| u8::from(state != SpaceState::Active);
     let mut live = live;
     live.sort_by_key(|(_, state)| rank(*state));
     for (model, _) in live {
-        any |= batch(state, embedding, &model).await?;
+        match batch(state, embedding, &model).await {
+            Ok(true) => came = Round::Worked,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(
+                    model = model.name,
+                    error = &*error as &dyn std::error::Error,
+                    "Texts cannot be embedded; it will be tried again"
+                );
+                if matches!(came, Round::Idle) {
+                    came = Round::Failed;
+                }
+            }
+        }
     }
-    Ok(any)
+    Ok(came)
 }
 
+/// Whether texts of this model waited.
 async fn batch(state: &AppState, embedding: &Embedding, model: &EmbeddingModel) -> anyhow::Result<bool> {
     let space = model.space;
     let claim =
@@ -158,11 +180,7 @@ async fn vectors_of(embedding: &Embedding, model: &EmbeddingModel, jobs: &[Job])
             texts.len() - 1
         });
     }
-    let vectors = embedding.client.embed(&model.name, &texts, DEADLINE).await?;
-    let dimension = model.space.dimension.get();
-    if vectors.first().is_some_and(|vector| vector.len() != dimension) {
-        return Err(CallError::Malformed(embeddings::SERVER, "vectors of another length than the model's"));
-    }
+    let vectors = embedding.vectors(model, &texts, DEADLINE).await?;
     let of = |weighted: &crate::recall::sentences::Weighted| {
         let vector = place.get(weighted.text.as_str()).and_then(|place| vectors.get(*place));
         vector.map(|vector| (weighted.weight, vector.as_slice()))

@@ -4,7 +4,7 @@
 mod followed;
 mod rebuild;
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use kit::{CancellationToken, Task};
 
@@ -80,7 +80,8 @@ impl Follower {
         loop {
             let pause = match stop.run_until_cancelled(self.round()).await {
                 None => break,
-                Some(Ok(())) => LOOK,
+                Some(Ok(())) if self.prepared => LOOK,
+                Some(Ok(())) => PAUSE,
                 Some(Err(error)) => {
                     tracing::warn!(
                         error = &*error as &dyn std::error::Error,
@@ -103,9 +104,6 @@ impl Follower {
     }
 
     async fn round(&mut self) -> anyhow::Result<()> {
-        if !self.prepared {
-            self.prepare().await?;
-        }
         let live = self.state.db.system("vector index").tx(|conn| Ok::<_, db::Error>(spaces::live(conn)?)).await?;
         self.spaces.retain(|followed| live.iter().any(|(model, _)| model.space == followed.space));
         for (model, state) in &live {
@@ -123,21 +121,25 @@ impl Follower {
         for followed in &mut self.spaces {
             followed.tend(&self.state, &self.settings).await?;
         }
+        if self.embedding.outdated.swap(false, Ordering::Relaxed) {
+            self.prepared = false;
+        }
+        if !self.prepared {
+            self.prepare().await?;
+        }
         Ok(())
     }
 
-    /// Makes the wanted model known, which its first vector describes.
+    /// Makes the wanted model known, which its first vector describes. Until then what was embedded before is searched, with
+    /// the model that is active.
     async fn prepare(&mut self) -> anyhow::Result<()> {
         let name = self.embedding.model.clone();
-        let first = self.embedding.client.embed(&name, &["dimension".to_owned()], DEADLINE).await;
-        let dimension = match first {
+        let dimension = match self.embedding.client.embed(&name, &["dimension".to_owned()], DEADLINE).await {
             Ok(vectors) => vectors.first().and_then(|vector| vector.len().try_into().ok()),
-            // What was embedded before can be searched all the same, if only with the model that is active.
-            Err(error) if self.spaces.is_empty() => {
+            Err(error) => {
                 tracing::info!(error = &error as &dyn std::error::Error, "The embedding server is not there yet");
                 None
             }
-            Err(error) => return Err(error.into()),
         };
         let Some(dimension) = dimension else { return Ok(()) };
         let now = self.state.clock.now();
@@ -146,6 +148,8 @@ impl Follower {
         system.tx_retrying(|conn| Ok::<_, db::Error>(spaces::queue(conn)?)).await?;
         self.prepared = true;
         self.state.signals.texts.notify_one();
+        // The next round opens its index.
+        self.state.signals.entries.notify_one();
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use contracts::{
     CloudEvent, Event, EventId, Origin, Role,
-    ai::v1::CompletionFinished,
+    ai::v1::TurnFinished,
     memory::v1::{MessageStored, SessionStarted},
     users::v1::UserErasureRequested,
 };
@@ -32,14 +32,12 @@ fn said(ai: &FakeAi, who: &Actor, user: Option<&str>, session: &str, messages: &
         "messages": messages, "finished_at": test_start(),
     });
     ai.holds(&who.org.to_string(), &completion, turn);
-    let event = CompletionFinished {
+    let event = TurnFinished {
         completion_id: completion,
         organization_id: who.org.to_string(),
         user_id: who.user.to_string(),
-        outcome: "completed".to_owned(),
-        session_id: Some(session.to_owned()),
-        remembered: true,
-        ..CompletionFinished::default()
+        session_id: session.to_owned(),
+        finished_at: Some(test_start().into()),
     };
     news(Some(who), &event)
 }
@@ -130,26 +128,19 @@ async fn each_user_of_an_application_has_a_memory_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_wants_kept_or_is_gone_is_no_turn() {
+async fn a_turn_that_is_gone_is_none() {
     let ai = FakeAi::start();
     let stage = stage(&ai).await;
     let ada = Actor::new(Role::Member);
-    let mut unwanted = said(&ai, &ada, None, "s", &json!([message("user", "Forget this.")]));
-    unwanted.data["remembered"] = json!(false);
-    let gone = CompletionFinished {
+    let gone = TurnFinished {
         completion_id: RandomIds.uuid().to_string(),
         organization_id: ada.org.to_string(),
-        remembered: true,
-        ..CompletionFinished::default()
+        ..TurnFinished::default()
     };
-    for event in
-        [unwanted, news(Some(&ada), &gone), said(&ai, &ada, None, "s", &json!([message("user", "Keep this.")]))]
-    {
+    for event in [news(Some(&ada), &gone), said(&ai, &ada, None, "s", &json!([message("user", "Keep this.")]))] {
         stage.app.publish(&event).await;
     }
     eventually("the last is kept", async || stage.found(&ada, "keep").await == ["Keep this."]).await;
-    assert_eq!(ai.left(), 1, "the unwanted one is ai's to keep or forget");
-    assert!(stage.found(&ada, "forget").await.iter().all(|text| text != "Forget this."));
     assert!(stage.app.dead_letters(AI_QUEUE).await.is_empty());
 }
 

@@ -4,9 +4,12 @@ use contracts::Role;
 use db::diesel::{QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types};
 use memory::Memory;
 use serde_json::json;
-use testkit::{Actor, TestApp, providers::Reply};
+use testkit::{
+    Actor, TestApp,
+    providers::{Gate, Reply},
+};
 
-use crate::support::{Stage, eventually};
+use crate::support::{Stage, eventually, strings};
 
 /// Stops the service and starts it again over the same database and directory.
 async fn restart(stage: &mut Stage, more: &[(&str, &str)]) {
@@ -89,6 +92,38 @@ async fn a_model_that_is_no_longer_wanted_is_given_up() {
     eventually("it is given up", async || in_state(&stage, "retired").await == 1).await;
     stage.embedded(&ada, &["Lives in Lisbon"]).await;
     assert_eq!(active(&stage.app).await, "text-embedding-3-small");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_length_of_the_vectors_of_a_model_makes_it_another_model() {
+    let mut stage = Stage::start().await;
+    let ada = Actor::new(Role::Member);
+    stage.remember(&ada, "Lives in Lisbon", &json!({})).await;
+    stage.embedded(&ada, &["Lives in Lisbon"]).await;
+    let spaces = async |stage: &Stage, dimension: usize, state: &str| {
+        count(&stage.app, &format!("FROM memory.spaces WHERE dimension = {dimension} AND state = '{state}'")).await
+    };
+    assert_eq!(spaces(&stage, 8, "active").await, 1);
+
+    // While it runs: whoever stores or asks next finds out. Nothing is lost meanwhile, and words find everything.
+    let gate = Gate::new();
+    stage.embeddings.always(Reply::vectors(12).held(&gate));
+    stage.embeddings.next(Reply::vectors(12));
+    stage.remember(&ada, "Has a dog", &json!({})).await;
+    let search = stage.search(&ada, "dog in Lisbon").await;
+    assert_eq!(strings(&search["hits"], "text").len(), 2, "{search}");
+    assert_eq!(search["semantic"], false, "{search}");
+    gate.open();
+    eventually("the new vectors are active", async || spaces(&stage, 12, "active").await == 1).await;
+    assert_eq!(spaces(&stage, 8, "retired").await, 1);
+    stage.embedded(&ada, &["Lives in Lisbon", "Has a dog"]).await;
+
+    // After a restart, and back to the first length.
+    stage.embeddings.always(Reply::vectors(8));
+    restart(&mut stage, &[]).await;
+    eventually("the first vectors are active again", async || spaces(&stage, 8, "active").await == 1).await;
+    stage.embedded(&ada, &["Lives in Lisbon", "Has a dog"]).await;
+    assert_eq!(count(&stage.app, "FROM memory.embedding_jobs").await, 0);
 }
 
 /// Its transaction does not know the other model yet, and whoever prepares that model cannot see the text yet.

@@ -47,9 +47,26 @@ pub struct CompletionFinished {
     /// The memory session that the turn belongs to; absent when the caller named none.
     #[prost(string, optional, tag = "14")]
     pub session_id: ::core::option::Option<::prost::alloc::string::String>,
-    /// Whether the turn is to be kept in that session. The ai service holds it for some days, for the memory service alone.
-    #[prost(bool, tag = "15")]
-    pub remembered: bool,
+}
+/// A turn of a conversation that is to be remembered came to its end. The ai service holds what was said for some days, for
+/// the memory service alone.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TurnFinished {
+    /// The call that the turn is.
+    #[prost(string, tag = "1")]
+    pub completion_id: ::prost::alloc::string::String,
+    /// The organization that called.
+    #[prost(string, tag = "2")]
+    pub organization_id: ::prost::alloc::string::String,
+    /// The user who called, or who owns the API key.
+    #[prost(string, tag = "3")]
+    pub user_id: ::prost::alloc::string::String,
+    /// The memory session that the turn belongs to, as the caller calls it.
+    #[prost(string, tag = "4")]
+    pub session_id: ::prost::alloc::string::String,
+    /// When it ended.
+    #[prost(message, optional, tag = "5")]
+    pub finished_at: ::core::option::Option<crate::Timestamp>,
 }
 /// What one call used and cost. Each call that reached a provider has exactly one.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -226,9 +243,6 @@ impl serde::Serialize for CompletionFinished {
         if true {
             len += 1;
         }
-        if true {
-            len += 1;
-        }
         let mut struct_ser = serializer.serialize_struct("brainops.ai.v1.CompletionFinished", len)?;
         if true {
             struct_ser.serialize_field("completion_id", &self.completion_id)?;
@@ -272,9 +286,6 @@ impl serde::Serialize for CompletionFinished {
         if let Some(v) = self.session_id.as_ref() {
             struct_ser.serialize_field("session_id", v)?;
         }
-        if true {
-            struct_ser.serialize_field("remembered", &self.remembered)?;
-        }
         struct_ser.end()
     }
 }
@@ -308,7 +319,6 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
             "finishedAt",
             "session_id",
             "sessionId",
-            "remembered",
         ];
 
         #[allow(clippy::enum_variant_names)]
@@ -327,7 +337,6 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
             DurationMs,
             FinishedAt,
             SessionId,
-            Remembered,
             __SkipField__,
         }
         impl<'de> serde::Deserialize<'de> for GeneratedField {
@@ -364,7 +373,6 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
                             "durationMs" | "duration_ms" => Ok(GeneratedField::DurationMs),
                             "finishedAt" | "finished_at" => Ok(GeneratedField::FinishedAt),
                             "sessionId" | "session_id" => Ok(GeneratedField::SessionId),
-                            "remembered" => Ok(GeneratedField::Remembered),
                             _ => Ok(GeneratedField::__SkipField__),
                         }
                     }
@@ -398,7 +406,6 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
                 let mut duration_ms__ = None;
                 let mut finished_at__ = None;
                 let mut session_id__ = None;
-                let mut remembered__ = None;
                 while let Some(k) = map_.next_key()? {
                     match k {
                         GeneratedField::CompletionId => {
@@ -489,12 +496,6 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
                             }
                             session_id__ = map_.next_value()?;
                         }
-                        GeneratedField::Remembered => {
-                            if remembered__.is_some() {
-                                return Err(serde::de::Error::duplicate_field("remembered"));
-                            }
-                            remembered__ = Some(map_.next_value()?);
-                        }
                         GeneratedField::__SkipField__ => {
                             let _ = map_.next_value::<serde::de::IgnoredAny>()?;
                         }
@@ -515,7 +516,6 @@ impl<'de> serde::Deserialize<'de> for CompletionFinished {
                     duration_ms: duration_ms__.unwrap_or_default(),
                     finished_at: finished_at__,
                     session_id: session_id__,
-                    remembered: remembered__.unwrap_or_default(),
                 })
             }
         }
@@ -1181,6 +1181,174 @@ impl<'de> serde::Deserialize<'de> for QuotaThresholdReached {
         deserializer.deserialize_struct("brainops.ai.v1.QuotaThresholdReached", FIELDS, GeneratedVisitor)
     }
 }
+impl serde::Serialize for TurnFinished {
+    #[allow(deprecated)]
+    fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        use serde::ser::SerializeStruct;
+        let mut len = 0;
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        if true {
+            len += 1;
+        }
+        let mut struct_ser = serializer.serialize_struct("brainops.ai.v1.TurnFinished", len)?;
+        if true {
+            struct_ser.serialize_field("completion_id", &self.completion_id)?;
+        }
+        if true {
+            struct_ser.serialize_field("organization_id", &self.organization_id)?;
+        }
+        if true {
+            struct_ser.serialize_field("user_id", &self.user_id)?;
+        }
+        if true {
+            struct_ser.serialize_field("session_id", &self.session_id)?;
+        }
+        if let Some(v) = self.finished_at.as_ref() {
+            struct_ser.serialize_field("finished_at", v)?;
+        }
+        struct_ser.end()
+    }
+}
+impl<'de> serde::Deserialize<'de> for TurnFinished {
+    #[allow(deprecated)]
+    fn deserialize<D>(deserializer: D) -> std::result::Result<Self, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        const FIELDS: &[&str] = &[
+            "completion_id",
+            "completionId",
+            "organization_id",
+            "organizationId",
+            "user_id",
+            "userId",
+            "session_id",
+            "sessionId",
+            "finished_at",
+            "finishedAt",
+        ];
+
+        #[allow(clippy::enum_variant_names)]
+        enum GeneratedField {
+            CompletionId,
+            OrganizationId,
+            UserId,
+            SessionId,
+            FinishedAt,
+            __SkipField__,
+        }
+        impl<'de> serde::Deserialize<'de> for GeneratedField {
+            fn deserialize<D>(deserializer: D) -> std::result::Result<GeneratedField, D::Error>
+            where
+                D: serde::Deserializer<'de>,
+            {
+                struct GeneratedVisitor;
+
+                impl serde::de::Visitor<'_> for GeneratedVisitor {
+                    type Value = GeneratedField;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        write!(formatter, "expected one of: {:?}", &FIELDS)
+                    }
+
+                    #[allow(unused_variables)]
+                    fn visit_str<E>(self, value: &str) -> std::result::Result<GeneratedField, E>
+                    where
+                        E: serde::de::Error,
+                    {
+                        match value {
+                            "completionId" | "completion_id" => Ok(GeneratedField::CompletionId),
+                            "organizationId" | "organization_id" => Ok(GeneratedField::OrganizationId),
+                            "userId" | "user_id" => Ok(GeneratedField::UserId),
+                            "sessionId" | "session_id" => Ok(GeneratedField::SessionId),
+                            "finishedAt" | "finished_at" => Ok(GeneratedField::FinishedAt),
+                            _ => Ok(GeneratedField::__SkipField__),
+                        }
+                    }
+                }
+                deserializer.deserialize_identifier(GeneratedVisitor)
+            }
+        }
+        struct GeneratedVisitor;
+        impl<'de> serde::de::Visitor<'de> for GeneratedVisitor {
+            type Value = TurnFinished;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("struct brainops.ai.v1.TurnFinished")
+            }
+
+            fn visit_map<V>(self, mut map_: V) -> std::result::Result<TurnFinished, V::Error>
+                where
+                    V: serde::de::MapAccess<'de>,
+            {
+                let mut completion_id__ = None;
+                let mut organization_id__ = None;
+                let mut user_id__ = None;
+                let mut session_id__ = None;
+                let mut finished_at__ = None;
+                while let Some(k) = map_.next_key()? {
+                    match k {
+                        GeneratedField::CompletionId => {
+                            if completion_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("completionId"));
+                            }
+                            completion_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::OrganizationId => {
+                            if organization_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("organizationId"));
+                            }
+                            organization_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::UserId => {
+                            if user_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("userId"));
+                            }
+                            user_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::SessionId => {
+                            if session_id__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("sessionId"));
+                            }
+                            session_id__ = Some(map_.next_value()?);
+                        }
+                        GeneratedField::FinishedAt => {
+                            if finished_at__.is_some() {
+                                return Err(serde::de::Error::duplicate_field("finishedAt"));
+                            }
+                            finished_at__ = map_.next_value()?;
+                        }
+                        GeneratedField::__SkipField__ => {
+                            let _ = map_.next_value::<serde::de::IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(TurnFinished {
+                    completion_id: completion_id__.unwrap_or_default(),
+                    organization_id: organization_id__.unwrap_or_default(),
+                    user_id: user_id__.unwrap_or_default(),
+                    session_id: session_id__.unwrap_or_default(),
+                    finished_at: finished_at__,
+                })
+            }
+        }
+        deserializer.deserialize_struct("brainops.ai.v1.TurnFinished", FIELDS, GeneratedVisitor)
+    }
+}
 impl serde::Serialize for UsageRecorded {
     #[allow(deprecated)]
     fn serialize<S>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error>
@@ -1502,6 +1670,15 @@ impl<'de> serde::Deserialize<'de> for UsageRecorded {
 
 impl crate::Event for CompletionFinished {
     const TYPE: &'static str = "brainops.ai.completion_finished.v1";
+    const SERVICE: &'static str = "ai";
+    const AGGREGATE: &'static str = "completion";
+
+    fn subject(&self) -> &str {
+        &self.completion_id
+    }
+}
+impl crate::Event for TurnFinished {
+    const TYPE: &'static str = "brainops.ai.turn_finished.v1";
     const SERVICE: &'static str = "ai";
     const AGGREGATE: &'static str = "completion";
 

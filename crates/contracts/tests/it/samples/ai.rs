@@ -26,7 +26,13 @@ pub fn all() -> Vec<Sample> {
             duration_ms: 2_400,
             finished_at: at(8),
             session_id: Some(s("support-4711")),
-            remembered: true,
+        }),
+        sample(&ai::TurnFinished {
+            completion_id: s(COMPLETION),
+            organization_id: s(ORG),
+            user_id: s(USER),
+            session_id: s("support-4711"),
+            finished_at: at(8),
         }),
         sample(&ai::UsageRecorded {
             completion_id: s(COMPLETION),

@@ -1,6 +1,6 @@
-//! A model has answered: what was said belongs to a conversation, if the caller wants that.
+//! A model has answered, and what was said belongs to a conversation.
 
-use contracts::{CompletionId, OrgId, ai::v1::CompletionFinished};
+use contracts::{CompletionId, OrgId, ai::v1::TurnFinished};
 use events::{Delivery, Failure};
 
 use crate::{
@@ -9,11 +9,8 @@ use crate::{
     state::AppState,
 };
 
-pub async fn handle(state: AppState, ai: AiClient, delivery: Delivery<CompletionFinished>) -> Result<(), Failure> {
+pub async fn handle(state: AppState, ai: AiClient, delivery: Delivery<TurnFinished>) -> Result<(), Failure> {
     let event = &delivery.event;
-    if !event.remembered {
-        return Ok(());
-    }
     let org: OrgId = event.organization_id.parse().map_err(Failure::fail)?;
     let completion: CompletionId = event.completion_id.parse().map_err(Failure::fail)?;
     let Some(turn) = ai.turn(org, completion).await.map_err(away)? else {
