@@ -231,16 +231,25 @@ async fn the_log_is_shortened_and_counts_on() {
 }
 
 /// Not a test of its own: what the killed process does, in its current directory. Where there is a file `halt`, it is
-/// killed while it waits after its first commit and has told more.
+/// killed while it waits after its first commit and has told more; where there is a file `build`, it tells everything,
+/// commits, and then builds graphs.
 #[tokio::test]
 #[ignore = "started by another test"]
 async fn a_process_to_be_killed() {
     let root = std::env::current_dir().unwrap().join("index");
-    let halt = root.with_file_name("halt").exists();
+    let [halt, build] = ["halt", "build"].map(|name| root.with_file_name(name).exists());
     let history = history(3000);
     let index = std::sync::Arc::new(index(&root));
     let from = index.open(the_space()).await.unwrap();
     println!("opened");
+    if build {
+        index.apply(the_space(), history.clone()).await.unwrap();
+        index.commit(the_space(), Watermark(3000)).await.unwrap();
+        println!("building");
+        index.optimize(the_space()).await.unwrap();
+        fs::write(root.with_file_name("built"), "").unwrap();
+        std::future::pending::<()>().await;
+    }
     let mut told = usize::try_from(from.0).unwrap();
     for batch in history[told..].chunks(50) {
         index.apply(the_space(), batch.to_vec()).await.unwrap();
@@ -287,6 +296,64 @@ async fn a_commit_survives_a_kill() {
     kill(child_at(dir.path(), "halted"));
     let (watermark, found) = healed(&index(&dir.path().join("index")), &history).await;
     assert_eq!(watermark, Watermark(100));
+    assert_same(&found, &expected(&history));
+    assert_each_once(&found);
+}
+
+/// The engine builds beside what it has, in a directory that it moves away when it is done.
+#[tokio::test]
+async fn a_kill_while_graphs_are_built_loses_nothing() {
+    let history = history(3000);
+    let begun = |dir: &Path| {
+        let begun = dir.join("index/1/1/points/temp_segments").read_dir();
+        begun.is_ok_and(|mut entries| entries.next().is_some())
+    };
+    let dir = loop {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("build"), "").unwrap();
+        let child = child_at(dir.path(), "building");
+        while !begun(dir.path()) && !dir.path().join("built").exists() {
+            std::thread::yield_now();
+        }
+        kill(child);
+        // On a busy machine it may have been done by then.
+        if begun(dir.path()) {
+            break dir;
+        }
+    };
+    let (watermark, found) = healed(&index(&dir.path().join("index")), &history).await;
+    assert_eq!(watermark, Watermark(3000));
+    assert_same(&found, &expected(&history));
+    assert_each_once(&found);
+    assert!(!begun(dir.path()), "what was begun is left");
+}
+
+/// The engine was killed when a new part was in its place and the parts that it is made of were not gone yet.
+#[tokio::test]
+async fn a_part_beside_those_it_is_made_of_is_found_once() {
+    let history = history(3000);
+    let dir = tempfile::tempdir().unwrap();
+    let (root, before) = (dir.path().join("index"), dir.path().join("before"));
+    let parts = |root: &Path| root.join("1/1/points/segments");
+    {
+        let index = index(&root);
+        index.open(the_space()).await.unwrap();
+        index.apply(the_space(), history.clone()).await.unwrap();
+        index.commit(the_space(), Watermark(3000)).await.unwrap();
+        copy(&root, &before);
+        index.optimize(the_space()).await.unwrap();
+    }
+    let mut replaced = 0;
+    for part in fs::read_dir(parts(&before)).unwrap() {
+        let part = part.unwrap();
+        let back = parts(&root).join(part.file_name());
+        if !back.exists() {
+            copy(&part.path(), &back);
+            replaced += 1;
+        }
+    }
+    assert!(replaced > 0, "nothing was built");
+    let (_, found) = healed(&index(&root), &history).await;
     assert_same(&found, &expected(&history));
     assert_each_once(&found);
 }
