@@ -2,7 +2,7 @@
 //! outage.
 
 use chrono::TimeDelta;
-use contracts::{CompletionId, OrgId};
+use contracts::{CompletionId, OrgId, UserId};
 
 use crate::{domain::turn::Finished, error::Error, state::AppState, store::turns};
 
@@ -21,6 +21,11 @@ pub async fn get_turn(state: &AppState, org: OrgId, id: CompletionId) -> Result<
 /// Memory has it.
 pub async fn delete_turn(state: &AppState, org: OrgId, id: CompletionId) -> Result<(), Error> {
     Ok(state.db.tenant(org).tx(move |conn| Ok::<_, db::Error>(turns::delete(conn, org, id)?)).await?)
+}
+
+/// Deletes what a person said in all organizations. What an application's users said with the person's key is theirs.
+pub async fn erase_turns(state: &AppState, user: UserId) -> Result<(), db::Error> {
+    state.db.system("turns").tx(move |conn| Ok::<_, db::Error>(turns::delete_of(conn, user)?)).await
 }
 
 /// Deletes what nobody fetched; how many turns there were.

@@ -4,10 +4,11 @@ use std::future::ready;
 
 mod model_changed;
 mod team_members;
+mod user_erasure_requested;
 
 use contracts::{
     ai::v1::ModelChanged,
-    users::v1::{TeamDeleted, TeamMemberAdded, TeamMemberRemoved},
+    users::v1::{TeamDeleted, TeamMemberAdded, TeamMemberRemoved, UserErasureRequested},
 };
 use events::{Broker, Consumer, ConsumerSpec, broadcast};
 use kit::Task;
@@ -17,13 +18,14 @@ use crate::{catalog::Catalog, state::AppState};
 /// The queue for what the users service publishes.
 pub const USERS_QUEUE: &str = "ai.users";
 
-/// Keeps the projection of teams.
+/// Keeps the projection of teams, and forgets people who ask for it.
 pub fn users(state: &AppState, broker: &Broker) -> Task {
-    let (added, removed, deleted) = (state.clone(), state.clone(), state.clone());
+    let (added, removed, deleted, erased) = (state.clone(), state.clone(), state.clone(), state.clone());
     Consumer::new(broker, &state.db, ConsumerSpec::projection(USERS_QUEUE))
         .on::<TeamMemberAdded>(move |delivery| team_members::added(added.clone(), delivery))
         .on::<TeamMemberRemoved>(move |delivery| team_members::removed(removed.clone(), delivery))
         .on::<TeamDeleted>(move |delivery| team_members::team_deleted(deleted.clone(), delivery))
+        .on::<UserErasureRequested>(move |delivery| user_erasure_requested::handle(erased.clone(), delivery))
         .task()
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use contracts::{CompletionId, OrgId, UserId};
-use db::diesel::{self, prelude::*};
+use db::diesel::{self, prelude::*, sql_query, sql_types};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -49,6 +49,14 @@ pub fn find(conn: &mut PgConnection, org: OrgId, id: CompletionId) -> QueryResul
 
 pub fn delete(conn: &mut PgConnection, org: OrgId, id: CompletionId) -> QueryResult<()> {
     diesel::delete(turns::table.find(id.uuid()).filter(turns::org_id.eq(org.uuid()))).execute(conn).map(drop)
+}
+
+/// Deletes what a person said, in all organizations.
+pub fn delete_of(conn: &mut PgConnection, user: UserId) -> QueryResult<()> {
+    sql_query("DELETE FROM turns WHERE user_id = $1 AND coalesce(turn ->> 'user', $1::text) = $1::text")
+        .bind::<sql_types::Uuid, _>(user.uuid())
+        .execute(conn)
+        .map(drop)
 }
 
 /// Deletes what was said before `before`, of all organizations; how many turns there were.

@@ -2,7 +2,7 @@
 
 use ai::{Ai, USERS_QUEUE};
 use contracts::{
-    CloudEvent, Event, EventId, Origin, Role, TeamId,
+    Role, TeamId,
     ai::v1::{QuotaExceeded, QuotaThresholdReached},
     users::v1::{TeamDeleted, TeamMemberAdded, TeamMemberRemoved},
 };
@@ -13,7 +13,7 @@ use testkit::{Actor, Answer, TestApp, providers::FakeProvider, test_start};
 
 use crate::{
     ledger_world::eventually,
-    world::{CHAT, builder, chat, one},
+    world::{CHAT, builder, chat, one, publish},
 };
 
 const QUOTAS: &str = "/v1/ai/quotas";
@@ -287,12 +287,6 @@ async fn teams_are_as_the_users_service_tells() {
     assert_eq!(text(&app, "SELECT count(*)::text FROM ai.team_members").await, "0");
     assert_eq!(calls().await, 200);
     assert!(app.dead_letters(USERS_QUEUE).await.is_empty());
-}
-
-async fn publish<E: Event>(app: &TestApp<Ai>, actor: &Actor, sequence: i64, event: &E) {
-    let origin = Origin { actor: None, org: Some(actor.org), traceparent: None, at: test_start() };
-    let id = EventId::from_uuid(RandomIds.uuid());
-    app.publish(&CloudEvent::new(id, &origin, sequence, event).unwrap()).await;
 }
 
 /// The text that `sql` selects, as the superuser.

@@ -1,7 +1,7 @@
 //! Calls that recall and remember: what the model sees, what is kept for memory, and what becomes of a call when memory is
 //! away.
 
-use contracts::{Event as _, Role, ai::v1::TurnFinished};
+use contracts::{Event as _, Role, ai::v1::TurnFinished, users::v1::UserErasureRequested};
 use serde_json::{Value, json};
 use testkit::{
     Actor, Answer, TestApp,
@@ -10,9 +10,10 @@ use testkit::{
 
 use crate::{
     fake_memory::FakeMemory,
-    world::{CHAT, chat, member, one, one_with, open, post_with, records, streamed},
+    ledger_world::eventually,
+    world::{CHAT, chat, member, one, one_with, open, post_with, publish, records, streamed},
 };
-use ai::Ai;
+use ai::{Ai, USERS_QUEUE};
 
 /// A body that belongs to a conversation.
 fn in_session(said: &str) -> Value {
@@ -129,6 +130,29 @@ async fn what_nobody_wants_kept_is_no_turn() {
     assert_eq!(recorder.types().iter().filter(|one| **one == TurnFinished::TYPE).count(), 1);
     let turn: Value = turn_of(&app, &who, &kept.completion_id, "memory").await.json(200);
     assert_eq!(turn["messages"][0]["content"], "Keep this.");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_memory_has_not_fetched_is_forgotten_with_the_person() {
+    let (fake, memory) = (FakeProvider::start().await, FakeMemory::start().await);
+    let app = one_with(&fake, &[("BRAINOPS_MEMORY_URL", &memory.url())]).await;
+    let (ada, recorder) = (Actor::new(Role::Admin), app.record().await);
+    let bob = ada.colleague(Role::Member);
+    let mut completions = Vec::new();
+    for (who, session, user) in [(&ada, "own", None), (&ada, "customer", Some("customer-7")), (&bob, "other", None)] {
+        let mut body = chat("Hello");
+        body["brainops"] = json!({"session_id": session, "user": user});
+        app.post(CHAT, who, &body).await.json::<Value>(200);
+        let (_, turn) = recorder.wait(|turn: &TurnFinished| turn.session_id == session).await;
+        completions.push(turn.completion_id);
+    }
+    app.consuming(USERS_QUEUE).await;
+    let asked = UserErasureRequested { user_id: ada.user.to_string(), ..UserErasureRequested::default() };
+    publish(&app, &ada, 1, &asked).await;
+    eventually("hers is gone", async || turn_of(&app, &ada, &completions[0], "memory").await.status == 404).await;
+    for kept in &completions[1..] {
+        turn_of(&app, &ada, kept, "memory").await.json::<Value>(200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

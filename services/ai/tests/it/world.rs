@@ -4,11 +4,12 @@ use std::{fmt::Write as _, time::Duration};
 
 use ai::Ai;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use contracts::{CloudEvent, Event, EventId, Origin};
 use db::diesel::{self, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types};
-use kit::seal::Keyring;
+use kit::{Ids as _, RandomIds, seal::Keyring};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use testkit::{Actor, Answer, TestApp, TestAppBuilder, providers::FakeProvider};
+use testkit::{Actor, Answer, TestApp, TestAppBuilder, providers::FakeProvider, test_start};
 use uuid::Uuid;
 
 /// The service, not started yet, with short deadlines.
@@ -175,6 +176,13 @@ pub struct Record {
     pub attempts: i32,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     pub session_id: Option<String>,
+}
+
+/// Another service tells something in the actor's organization.
+pub async fn publish<E: Event>(app: &TestApp<Ai>, actor: &Actor, sequence: i64, event: &E) {
+    let origin = Origin { actor: None, org: Some(actor.org), traceparent: None, at: test_start() };
+    let id = EventId::from_uuid(RandomIds.uuid());
+    app.publish(&CloudEvent::new(id, &origin, sequence, event).unwrap()).await;
 }
 
 /// All usage records, oldest first, as soon as there are `count`.
