@@ -16,8 +16,8 @@ use crate::{Error, schema::idempotency_keys as table};
 /// How long an answer is kept, in hours by the database's clock, which all replicas share.
 pub const KEPT_HOURS: i32 = 24;
 
-/// The largest body that is stored, in bytes.
-pub const LARGEST_BODY: usize = 64 * 1024;
+/// The largest body that is stored, in bytes: what a request of the usual size (1 MiB) asks to be stored, as an answer.
+pub const LARGEST_BODY: usize = 2 << 20;
 
 /// Who asks for what, under which key.
 #[derive(Clone, Debug)]
@@ -183,6 +183,15 @@ pub fn finish(conn: &mut PgConnection, ticket: Ticket, answer: &Answer) -> Resul
         .do_update()
         .set(row)
         .execute(conn)?;
+    Ok(())
+}
+
+/// Forgets what a person asked and was answered, in all organizations; runs as the system role.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_user(conn: &mut PgConnection, user: UserId) -> Result<(), Error> {
+    diesel::delete(table::table.filter(table::user_id.eq(user.uuid()))).execute(conn)?;
     Ok(())
 }
 

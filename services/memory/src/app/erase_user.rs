@@ -1,6 +1,7 @@
 //! Everything that belongs to a person is forgotten, in all organizations.
 
 use contracts::{OrgId, Origin, UserId};
+use db::idempotency;
 use kit::ExpectedVersion;
 
 use super::{delete_collection::delete_collection, delete_session::delete_session, forget::forget};
@@ -27,7 +28,8 @@ pub async fn erase_user(state: &AppState, origin: &Origin, user: UserId) -> Resu
         let origin = Origin { actor: None, org: Some(org), at: state.clock.now(), ..origin.clone() };
         erase_in_org(state, &origin, &Allowed::of_the_person(org, user)).await?;
     }
-    Ok(())
+    // Answers are repeated for a day, with what was said in them.
+    Ok(system.tx(move |conn| idempotency::forget_user(conn, user)).await?)
 }
 
 async fn erase_in_org(state: &AppState, origin: &Origin, allowed: &Allowed<Write>) -> Result<(), Error> {

@@ -2,9 +2,8 @@
 
 use contracts::Role;
 use futures_util::future::join_all;
-use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Actor, Answer};
+use testkit::Actor;
 
 use crate::support::{Stage, strings};
 
@@ -72,14 +71,11 @@ async fn the_same_at_once_in_any_order_is_remembered_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repetition_with_one_key_gets_the_first_answer() {
     let stage = Stage::start().await;
-    let token = stage.app.auth.token(&Actor::new(Role::Member));
-    let post = || {
-        let request = stage.app.request(Method::POST, PATH).bearer_auth(&token).header("idempotency-key", "once");
-        // As long as they may be: the answer is stored with its key.
-        let memories: Vec<_> = (0..100).map(|n| json!({"text": format!("{n} {}", "x".repeat(5_000))})).collect();
-        Answer::to(request.json(&json!({ "memories": memories })))
-    };
-    let (first, again) = (post().await, post().await);
+    let ada = Actor::new(Role::Member);
+    // As long as they may be: the answer is stored with its key.
+    let memories: Vec<_> = (0..100).map(|n| json!({"text": format!("{n} {}", "x".repeat(5_000))})).collect();
+    let body = json!({ "memories": memories });
+    let (first, again) = (stage.post_once(PATH, &ada, &body).await, stage.post_once(PATH, &ada, &body).await);
     assert_eq!((first.status, again.status), (201, 201));
     assert_eq!(first.body, again.body);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));

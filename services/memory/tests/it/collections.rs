@@ -104,11 +104,7 @@ async fn bad_input_is_named_and_nothing_is_stored() {
 async fn a_repeated_create_with_one_key_is_one_collection() {
     let stage = Stage::start().await;
     let ada = Actor::new(Role::Member);
-    let token = stage.app.auth.token(&ada);
-    let create = |name: &str| {
-        let request = stage.app.request(Method::POST, "/v1/memory/collections").bearer_auth(&token);
-        Answer::to(request.header("idempotency-key", "once-please").json(&json!({ "name": name })))
-    };
+    let create = async |name: &str| stage.post_once("/v1/memory/collections", &ada, &json!({ "name": name })).await;
     let (first, again) = (create("Once").await, create("Once").await);
     assert_eq!((first.status, again.status), (201, 201));
     assert_eq!(first.body, again.body);

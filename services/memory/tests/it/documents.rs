@@ -4,9 +4,8 @@ use contracts::{
     Role,
     memory::v1::{DocumentIndexed, MemoryForgotten},
 };
-use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Actor, Answer};
+use testkit::Actor;
 
 use crate::support::{Stage, strings};
 
@@ -212,11 +211,7 @@ async fn a_repeated_upload_with_one_key_gets_the_first_answer() {
     let stage = Stage::start().await;
     let ada = Actor::new(Role::Member);
     let collection = stage.collection(&ada, "Odds", &json!({})).await;
-    let token = stage.app.auth.token(&ada);
-    let post = |path: &str, body: Value| {
-        let request = stage.app.request(Method::POST, path).bearer_auth(&token);
-        Answer::to(request.header("idempotency-key", "once-please").json(&body))
-    };
+    let post = async |path: &str, body: Value| stage.post_once(path, &ada, &body).await;
     let body = |text: &str| json!({"collection_id": collection, "name": "a.txt", "text": text});
     let first = post("/v1/memory/documents", body("lamp")).await;
     let path = first.header("location").unwrap().to_owned();

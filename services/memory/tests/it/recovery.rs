@@ -84,7 +84,7 @@ async fn a_model_that_is_no_longer_wanted_is_given_up() {
     stage.embeddings.next(Reply::echo());
     restart(&mut stage, &[("BRAINOPS_EMBEDDINGS_MODEL", "text-embedding-3-large")]).await;
     let in_state = async |stage: &Stage, state: &str| {
-        count(&stage.app, &format!("FROM memory.spaces WHERE model LIKE '%large' AND state = '{state}'")).await
+        stage.count(&format!("FROM memory.spaces WHERE model LIKE '%large' AND state = '{state}'")).await
     };
     eventually("it is being prepared", async || in_state(&stage, "building").await == 1).await;
     stage.embeddings.always(Reply::echo());
@@ -101,7 +101,7 @@ async fn another_length_of_the_vectors_of_a_model_makes_it_another_model() {
     stage.remember(&ada, "Lives in Lisbon", &json!({})).await;
     stage.embedded(&ada, &["Lives in Lisbon"]).await;
     let spaces = async |stage: &Stage, dimension: usize, state: &str| {
-        count(&stage.app, &format!("FROM memory.spaces WHERE dimension = {dimension} AND state = '{state}'")).await
+        stage.count(&format!("FROM memory.spaces WHERE dimension = {dimension} AND state = '{state}'")).await
     };
     assert_eq!(spaces(&stage, 8, "active").await, 1);
 
@@ -123,7 +123,7 @@ async fn another_length_of_the_vectors_of_a_model_makes_it_another_model() {
     restart(&mut stage, &[]).await;
     eventually("the first vectors are active again", async || spaces(&stage, 8, "active").await == 1).await;
     stage.embedded(&ada, &["Lives in Lisbon", "Has a dog"]).await;
-    assert_eq!(count(&stage.app, "FROM memory.embedding_jobs").await, 0);
+    assert_eq!(stage.count("FROM memory.embedding_jobs").await, 0);
 }
 
 /// Its transaction does not know the other model yet, and whoever prepares that model cannot see the text yet.
@@ -140,12 +140,12 @@ async fn what_is_stored_while_the_model_changes_is_not_forgotten() {
     let remember = stage.remember(&ada, "Has a dog", &nothing_more);
     let change = async {
         let at_gate = "FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
-        eventually("the text is stored, but for its event", async || count(&stage.app, at_gate).await > 0).await;
+        eventually("the text is stored, but for its event", async || stage.count(at_gate).await > 0).await;
         stage.embeddings.always(Reply::echo());
         let known = "FROM memory.spaces WHERE model = 'text-embedding-3-large'";
         let waits = "FROM pg_locks WHERE NOT granted AND relation = 'memory.spaces'::regclass";
         eventually("the other model is known, or waits to be", async || {
-            count(&stage.app, waits).await > 0 || count(&stage.app, known).await > 0
+            stage.count(waits).await > 0 || stage.count(known).await > 0
         })
         .await;
         stage.app.db.admin(|conn| conn.batch_execute("INSERT INTO memory.gate DEFAULT VALUES").unwrap()).await;
@@ -167,16 +167,6 @@ const GATE: &str = "
     END $$;
     CREATE TRIGGER gate BEFORE INSERT ON memory.outbox_events FOR EACH ROW EXECUTE FUNCTION memory.wait_at_gate();
 ";
-
-async fn count(app: &TestApp<Memory>, from: &str) -> i64 {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = sql_types::BigInt)]
-        count: i64,
-    }
-    let sql = format!("SELECT count(*) AS count {from}");
-    app.db.admin(move |conn| sql_query(sql).get_result::<Row>(conn).unwrap().count).await
-}
 
 async fn active(app: &TestApp<Memory>) -> String {
     #[derive(QueryableByName)]

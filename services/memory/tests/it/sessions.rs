@@ -4,9 +4,8 @@ use contracts::{
     Role,
     memory::v1::{MemoryForgotten, SessionStarted},
 };
-use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{Actor, Answer};
+use testkit::Actor;
 
 use crate::support::{Stage, strings};
 
@@ -84,11 +83,7 @@ async fn bad_input_is_named_and_nothing_is_stored() {
 async fn a_repeated_create_with_one_key_is_one_session() {
     let stage = Stage::start().await;
     let ada = Actor::new(Role::Member);
-    let token = stage.app.auth.token(&ada);
-    let create = |title: &str| {
-        let request = stage.app.request(Method::POST, "/v1/memory/sessions").bearer_auth(&token);
-        Answer::to(request.header("idempotency-key", "once-please").json(&json!({ "title": title })))
-    };
+    let create = async |title: &str| stage.post_once("/v1/memory/sessions", &ada, &json!({ "title": title })).await;
     let (first, again) = (create("Once").await, create("Once").await);
     assert_eq!((first.status, again.status), (201, 201));
     assert_eq!(first.body, again.body);
@@ -139,4 +134,20 @@ async fn a_forgotten_session_is_gone_with_what_was_taken_from_it() {
     let (_, event) = events.wait::<MemoryForgotten>(|event| event.kind == "session").await;
     assert_eq!(event.entries, 2);
     assert_eq!(stage.delete(&session, &ada).await.status, 204, "as often as you like");
+}
+
+/// The answer to an append has all that was said, and is kept with its key.
+#[tokio::test(flavor = "multi_thread")]
+async fn as_much_as_a_request_may_say_is_said_once() {
+    let stage = Stage::start().await;
+    let ada = Actor::new(Role::Member);
+    let session = stage.session(&ada, &json!({})).await;
+    let message = json!({"role": "tool", "content": "\u{1}".repeat(24 << 10), "tool_call_id": "call"});
+    let body = json!({"messages": vec![message; 7]});
+    assert!(body.to_string().len() > 1_000_000);
+    let path = format!("{session}/messages");
+    let (first, again) = (stage.post_once(&path, &ada, &body).await, stage.post_once(&path, &ada, &body).await);
+    assert_eq!((first.status, again.status), (201, 201), "{first:?}");
+    assert_eq!(first.body, again.body);
+    assert_eq!(stage.count("FROM memory.messages").await, 7);
 }

@@ -100,10 +100,15 @@ impl Stage {
         let mut rows = [0; 5];
         let tables = ["documents", "document_contents", "chunks", "entries WHERE text <> ''", "vectors"];
         for (table, rows) in tables.into_iter().zip(&mut rows) {
-            let sql = format!("SELECT count(*) AS rows FROM memory.{table}");
-            *rows = self.app.db.admin(move |conn| sql_query(sql).get_result::<Count>(conn).unwrap().rows).await;
+            *rows = self.count(&format!("FROM memory.{table}")).await;
         }
         rows
+    }
+
+    /// How many rows there are.
+    pub async fn count(&self, from: &str) -> i64 {
+        let sql = format!("SELECT count(*) AS rows {from}");
+        self.app.db.admin(move |conn| sql_query(sql).get_result::<Count>(conn).unwrap().rows).await
     }
 
     /// Searches everything within reach.
@@ -131,6 +136,12 @@ impl Stage {
             };
             eventually(&format!("{text:?} has its vector"), look).await;
         }
+    }
+
+    /// Posts with an Idempotency-Key, always the same.
+    pub async fn post_once(&self, path: &str, who: &Actor, body: &Value) -> Answer {
+        let request = self.app.request(Method::POST, path).bearer_auth(self.app.auth.token(who));
+        Answer::to(request.header("idempotency-key", "once-please").json(body)).await
     }
 
     pub async fn delete(&self, path: &str, who: &Actor) -> Answer {
