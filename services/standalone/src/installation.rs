@@ -20,6 +20,8 @@ pub struct Installation {
     secrets: Secrets,
     /// The variables of the local models; empty when inference has nothing to serve.
     models: Vec<(&'static str, String)>,
+    /// Local models that are wanted and not there.
+    missing_models: Vec<PathBuf>,
     data: PathBuf,
     http: SocketAddr,
     given: BTreeMap<String, String>,
@@ -33,9 +35,12 @@ impl Installation {
         let secrets = Secrets::open(&data.join("secrets.json"))?;
         let given = Env::from_process().values().clone();
         check_common(&given)?;
-        let models = place.local_models.found(&given, place.models.as_deref().unwrap_or(&data.join("models")));
+        let (models, missing) =
+            place.local_models.look(&given, place.models.as_deref().unwrap_or(&data.join("models")));
+        let models = models.into_iter().map(|(variable, path)| (variable, path.display().to_string())).collect();
+        let missing_models = missing.into_iter().map(|(_, path)| path).collect();
         let infra = Infra::start(&place).await?;
-        Ok(Self { infra, secrets, models, data, http: place.http, given })
+        Ok(Self { infra, secrets, models, missing_models, data, http: place.http, given })
     }
 
     /// Makes the schema and the roles of every service, with this installation's passwords.
@@ -115,6 +120,11 @@ impl Installation {
     /// Whether there are local models to serve.
     pub fn offers_local_models(&self) -> bool {
         !self.models.is_empty()
+    }
+
+    /// Local models that are wanted and not there.
+    pub fn missing_models(&self) -> &[PathBuf] {
+        &self.missing_models
     }
 
     /// Where clients reach the gateway.

@@ -1,6 +1,9 @@
 //! The bundled inference: whether this installation runs models of its own, and where they are.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use clap::ValueEnum;
 use kit::Env;
@@ -15,15 +18,19 @@ pub enum LocalModels {
     Never,
 }
 
+/// A variable and the file that it points at.
+pub type Model = (&'static str, PathBuf);
+
 /// The variables of inference and what they point at below the models' directory.
 const CHAT: (&str, &str) = ("BRAINOPS_INFERENCE_CHAT_MODEL", "chat.gguf");
 const EMBEDDING: (&str, &str) = ("BRAINOPS_INFERENCE_EMBEDDING_MODEL", "embedding");
 
 impl LocalModels {
-    /// The variables for the models that are wanted beside what the environment configures, and are there.
-    pub fn found(self, given: &BTreeMap<String, String>, models: &Path) -> Vec<(&'static str, String)> {
+    /// The variables for the models that are wanted beside what the environment configures, and what they point at: files
+    /// that are there, and files that are missing.
+    pub fn look(self, given: &BTreeMap<String, String>, models: &Path) -> (Vec<Model>, Vec<Model>) {
         let files = self.wanted(given).into_iter().map(|(variable, file)| (variable, models.join(file)));
-        files.filter(|(_, path)| path.exists()).map(|(variable, path)| (variable, path.display().to_string())).collect()
+        files.partition(|(_, path)| path.exists())
     }
 
     fn wanted(self, given: &BTreeMap<String, String>) -> Vec<(&'static str, &'static str)> {

@@ -65,6 +65,10 @@ async fn start(installation: &mut Installation) -> anyhow::Result<System> {
     migrate_all(installation).await?;
     say(format_args!("Schemas are up to date ({:.1?})", begun.elapsed()));
 
+    for path in installation.missing_models() {
+        say(format_args!("No local model at {} (scripts/fetch-models.sh fetches it)", path.display()));
+    }
+
     let mut running = Vec::new();
     // auth verifies with its own keys; the URL is where it will find itself once it listens.
     let mut known = vec![("BRAINOPS_AUTH_URL".to_owned(), "http://127.0.0.1:0".to_owned())];

@@ -57,8 +57,16 @@ pub struct Writer {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Waiting>,
+    /// Among them is a turn, which the next call may recall: it does not wait for more.
+    hurried: bool,
     /// Nobody reads the queue any more.
     closed: bool,
+}
+
+impl Queue {
+    fn is_worth_writing(&self) -> bool {
+        self.hurried || self.waiting.len() >= WAVE
+    }
 }
 
 impl Writer {
@@ -89,12 +97,14 @@ impl Writer {
             self.overflow(&entry);
             return None;
         }
+        let hurries = entry.turn.is_some() && !queue.hurried;
+        queue.hurried |= hurries;
         queue.waiting.push_back(Waiting { entry, done });
         let waiting = queue.waiting.len();
         metrics::queued(waiting);
         drop(queue);
         // Waking another thread for each call would cost the caller more than all the rest of this.
-        if waiting == 1 || waiting == WAVE {
+        if waiting == 1 || waiting == WAVE || hurries {
             self.wake.notify_one();
         }
         told
@@ -145,7 +155,7 @@ impl Writer {
         }
         let linger = if self.durability == Durability::Async { LINGER } else { LINGER_WAITED_FOR };
         let wave = async {
-            while self.queue().waiting.len() < WAVE {
+            while !self.queue().is_worth_writing() {
                 self.wake.notified().await;
             }
         };
@@ -156,6 +166,7 @@ impl Writer {
         let mut queue = self.queue();
         let count = queue.waiting.len().min(BATCH);
         let batch = queue.waiting.drain(..count).collect();
+        queue.hurried = false;
         metrics::queued(queue.waiting.len());
         batch
     }
