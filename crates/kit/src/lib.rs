@@ -4,6 +4,7 @@
 //! A service implements [`Service`]; its `main.rs` calls [`main`]. The standalone binary and the tests call [`start`],
 //! as often as they like in one process.
 
+mod allocator;
 pub mod auth;
 pub mod clock;
 pub mod config;
