@@ -58,11 +58,12 @@ pub fn run_child(bounds: Bounds, stdin: impl Read, mut stdout: impl Write) -> io
     stdin.by_ref().take(HEADER_BYTES).read_until(b'\n', &mut line)?;
     let header: Header = serde_json::from_slice(&line)?;
     let mut document = Vec::new();
-    stdin.take(header.limits.input_bytes as u64 + 1).read_to_end(&mut document)?;
-    if document.len() != header.document_bytes {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    let answer = extract(&document, header.format, &header.limits);
+    let answer = match stdin.take(header.limits.input_bytes as u64 + 1).read_to_end(&mut document) {
+        Ok(bytes) if bytes == header.document_bytes => extract(&document, header.format, &header.limits),
+        Ok(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(Refused::TooDemanding),
+        Err(error) => return Err(error),
+    };
     stdout.write_all(b"\n")?;
     serde_json::to_writer(&mut stdout, &answer)?;
     stdout.write_all(b"\n")?;
