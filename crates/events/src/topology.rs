@@ -41,6 +41,12 @@ pub(crate) async fn consumer(channel: &Channel, names: &Names, queue: &str, keys
     Ok(())
 }
 
+/// Takes a binding back. One that is not there is no error.
+pub(crate) async fn unbind(channel: &Channel, names: &Names, queue: &str, key: &str) -> Result<(), Error> {
+    let (queue, exchange) = (names.queue(queue)?, names.exchange()?);
+    deadline("queue.unbind", DECLARE, channel.queue_unbind(queue, exchange, short(key)?, FieldTable::default())).await
+}
+
 /// Where failed messages of `queue` wait; after `delay` the broker puts them back into exactly that queue.
 ///
 /// One queue for each consumer and delay: in a shared one, a message whose consumer no longer exists would hold up all others,

@@ -128,6 +128,9 @@ impl Worker {
                 Ok(Handled::Undecodable(error)) => {
                     return Ok(Verdict::Dead { reason: Reason::Undecodable, error: chain(&error) });
                 }
+                Ok(Handled::Unknown) if self.consumer.former.contains(&event.event_type.as_str()) => {
+                    return Ok(Verdict::Done);
+                }
                 Ok(Handled::Unknown) => {
                     let error = format!("this consumer has no handler for `{}`", event.event_type);
                     return Ok(Verdict::Dead { reason: Reason::UnknownType, error });

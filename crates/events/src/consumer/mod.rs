@@ -57,19 +57,34 @@ pub struct Consumer {
     broker: Broker,
     spec: ConsumerSpec,
     handlers: Handlers,
+    /// Types that an earlier version handled.
+    former: Vec<&'static str>,
     dependencies: Vec<Arc<dyn HealthCheck>>,
 }
 
 impl Consumer {
     /// A consumer without handlers. It depends on `db`, where its effects go.
     pub fn new(broker: &Broker, db: &Db, spec: ConsumerSpec) -> Self {
-        Self { broker: broker.clone(), spec, handlers: Handlers::default(), dependencies: vec![Arc::new(db.clone())] }
+        Self {
+            broker: broker.clone(),
+            spec,
+            handlers: Handlers::default(),
+            former: Vec::new(),
+            dependencies: vec![Arc::new(db.clone())],
+        }
     }
 
     /// Binds the queue to the type of `E` and handles it.
     #[must_use]
     pub fn on<E: Event>(mut self, handler: impl Handler<E>) -> Self {
         self.handlers.insert(handler);
+        self
+    }
+
+    /// Unbinds the queue from the type of `E`, which an earlier version handled. What is left of it in the queue is dropped.
+    #[must_use]
+    pub fn no_longer<E: Event>(mut self) -> Self {
+        self.former.push(E::TYPE);
         self
     }
 

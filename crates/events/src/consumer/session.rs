@@ -34,6 +34,9 @@ impl Worker {
         let broker = &self.consumer.broker;
         let channel = broker.consuming_channel().await?;
         topology::consumer(&channel, broker.names(), spec.queue, &self.consumer.handlers.keys()).await?;
+        for former in &self.consumer.former {
+            topology::unbind(&channel, broker.names(), spec.queue, contracts::routing_key(former)).await?;
+        }
         deadline("basic.qos", ASK, channel.basic_qos(spec.prefetch, BasicQosOptions::default())).await?;
         let deliveries = self.consume(&channel).await?;
         tracing::info!(queue = spec.queue, "Consuming");

@@ -272,3 +272,25 @@ async fn events_of_other_types_do_not_come() {
     }
     world.check_sets(&[QUEUE, "probe.disabled"]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_version_handled_is_unbound_and_dropped() {
+    let world = World::new().await;
+    let spec = || ConsumerSpec::projection(QUEUE);
+    let earlier = Consumer::new(&world.broker, &world.db, spec()).on(async |_: Delivery<UserRegistered>| Ok(()));
+    world.consume(earlier, QUEUE).await.stop().await;
+    let relaying = world.relay();
+    world.change(uuid(), 1).await;
+    eventually("it waits in the queue", async || world.depth(QUEUE).await == 1).await;
+
+    let now = Consumer::new(&world.broker, &world.db, spec())
+        .on(async |_: Delivery<UserDisabled>| Ok(()))
+        .no_longer::<UserRegistered>();
+    let consuming = world.consume(now, QUEUE).await;
+    eventually("it is dropped", async || world.depth(QUEUE).await == 0).await;
+    consuming.stop().await;
+    world.change(uuid(), 1).await;
+    eventually("it is published", async || world.ids("outbox_events").await.is_empty()).await;
+    assert_eq!((world.depth(QUEUE).await, world.dead(QUEUE).await), (0, 0));
+    relaying.stop().await;
+}

@@ -3,7 +3,10 @@
 mod turn_finished;
 mod user_erasure_requested;
 
-use contracts::{ai::v1::TurnFinished, users::v1::UserErasureRequested};
+use contracts::{
+    ai::v1::{CompletionFinished, TurnFinished},
+    users::v1::UserErasureRequested,
+};
 use events::{Broker, Consumer, ConsumerSpec};
 use kit::Task;
 
@@ -19,6 +22,7 @@ pub fn ai(state: &AppState, broker: &Broker, ai: AiClient) -> Task {
     let state_of = state.clone();
     Consumer::new(broker, &state.db, ConsumerSpec::projection(AI_QUEUE))
         .on::<TurnFinished>(move |delivery| turn_finished::handle(state_of.clone(), ai.clone(), delivery))
+        .no_longer::<CompletionFinished>()
         .task()
 }
 
