@@ -57,15 +57,14 @@ pub struct Writer {
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Waiting>,
-    /// Among them is a turn, which the next call may recall: it does not wait for more.
-    hurried: bool,
     /// Nobody reads the queue any more.
     closed: bool,
 }
 
 impl Queue {
+    /// Many wait, or a turn does, which the next call may recall.
     fn is_worth_writing(&self) -> bool {
-        self.hurried || self.waiting.len() >= WAVE
+        self.waiting.len() >= WAVE || self.waiting.iter().any(|one| one.entry.turn.is_some())
     }
 }
 
@@ -97,8 +96,7 @@ impl Writer {
             self.overflow(&entry);
             return None;
         }
-        let hurries = entry.turn.is_some() && !queue.hurried;
-        queue.hurried |= hurries;
+        let hurries = entry.turn.is_some();
         queue.waiting.push_back(Waiting { entry, done });
         let waiting = queue.waiting.len();
         metrics::queued(waiting);
@@ -166,7 +164,6 @@ impl Writer {
         let mut queue = self.queue();
         let count = queue.waiting.len().min(BATCH);
         let batch = queue.waiting.drain(..count).collect();
-        queue.hurried = false;
         metrics::queued(queue.waiting.len());
         batch
     }
