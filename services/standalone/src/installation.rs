@@ -10,6 +10,7 @@ use url::Url;
 use crate::{
     cli::Place,
     infra::Infra,
+    local_models::Model,
     secrets::Secrets,
     services::{Need, Part, SERVICES, stateful_services},
 };
@@ -19,9 +20,8 @@ pub struct Installation {
     pub infra: Infra,
     secrets: Secrets,
     /// The variables of the local models; empty when inference has nothing to serve.
-    models: Vec<(&'static str, String)>,
-    /// Local models that are wanted and not there.
-    missing_models: Vec<PathBuf>,
+    models: Vec<Model>,
+    missing_models: Vec<Model>,
     data: PathBuf,
     http: SocketAddr,
     given: BTreeMap<String, String>,
@@ -35,10 +35,8 @@ impl Installation {
         let secrets = Secrets::open(&data.join("secrets.json"))?;
         let given = Env::from_process().values().clone();
         check_common(&given)?;
-        let (models, missing) =
+        let (models, missing_models) =
             place.local_models.look(&given, place.models.as_deref().unwrap_or(&data.join("models")));
-        let models = models.into_iter().map(|(variable, path)| (variable, path.display().to_string())).collect();
-        let missing_models = missing.into_iter().map(|(_, path)| path).collect();
         let infra = Infra::start(&place).await?;
         Ok(Self { infra, secrets, models, missing_models, data, http: place.http, given })
     }
@@ -122,9 +120,9 @@ impl Installation {
         !self.models.is_empty()
     }
 
-    /// Local models that are wanted and not there.
-    pub fn missing_models(&self) -> &[PathBuf] {
-        &self.missing_models
+    /// Where local models are wanted and not there.
+    pub fn missing_models(&self) -> impl Iterator<Item = &str> {
+        self.missing_models.iter().map(|(_, path)| path.as_str())
     }
 
     /// Where clients reach the gateway.

@@ -1,9 +1,6 @@
 //! The bundled inference: whether this installation runs models of its own, and where they are.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use clap::ValueEnum;
 use kit::Env;
@@ -18,19 +15,19 @@ pub enum LocalModels {
     Never,
 }
 
-/// A variable and the file that it points at.
-pub type Model = (&'static str, PathBuf);
+/// A variable and the path that it has.
+pub type Model = (&'static str, String);
 
 /// The variables of inference and what they point at below the models' directory.
 const CHAT: (&str, &str) = ("BRAINOPS_INFERENCE_CHAT_MODEL", "chat.gguf");
 const EMBEDDING: (&str, &str) = ("BRAINOPS_INFERENCE_EMBEDDING_MODEL", "embedding");
 
 impl LocalModels {
-    /// The variables for the models that are wanted beside what the environment configures, and what they point at: files
-    /// that are there, and files that are missing.
+    /// The models that are wanted beside what the environment configures: those that are there, and those that are missing.
     pub fn look(self, given: &BTreeMap<String, String>, models: &Path) -> (Vec<Model>, Vec<Model>) {
-        let files = self.wanted(given).into_iter().map(|(variable, file)| (variable, models.join(file)));
-        files.partition(|(_, path)| path.exists())
+        let path = |file| models.join(file).display().to_string();
+        let wanted = self.wanted(given).into_iter().map(|(variable, file)| (variable, path(file)));
+        wanted.partition(|(_, path)| Path::new(path).exists())
     }
 
     fn wanted(self, given: &BTreeMap<String, String>) -> Vec<(&'static str, &'static str)> {

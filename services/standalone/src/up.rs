@@ -66,7 +66,7 @@ async fn start(installation: &mut Installation) -> anyhow::Result<System> {
     say(format_args!("Schemas are up to date ({:.1?})", begun.elapsed()));
 
     for path in installation.missing_models() {
-        say(format_args!("No local model at {} (scripts/fetch-models.sh fetches it)", path.display()));
+        say(format_args!("No local model at {path} (scripts/fetch-models.sh fetches it)"));
     }
 
     let mut running = Vec::new();
